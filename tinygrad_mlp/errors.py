@@ -1,0 +1,104 @@
+"""Every error this package raises on purpose, and the one sentence they all speak.
+
+A message says where it happened, what was expected, what came, and what to do:
+
+>>> raise ShapeError("mse_loss", expected="equal shapes", got="(8, 1) and (8,)", fix="Reshape one of them.")
+Traceback (most recent call last):
+...
+tinygrad_mlp.errors.ShapeError: mse_loss: expected equal shapes, got (8, 1) and (8,). Reshape one of them.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+
+class TinygradError(Exception):
+    """Base of all errors of this package: ``where: expected …, got …. What to do.``"""
+
+    def __init__(self, where: str, *, expected: str, got: str, fix: str = "") -> None:
+        super().__init__(f"{where}: expected {expected}, got {got}.{' ' + fix if fix else ''}")
+
+
+class ShapeError(TinygradError, ValueError):
+    """Shapes that do not fit an op.
+
+    Attributes
+    ----------
+    function : callable or None
+        The op that failed, when the engine ran it.
+    operands : tuple
+        What it was called with: enough to draw the graph up to the failure.
+    """
+
+    function: Callable[..., Any] | None = None
+    operands: tuple[Any, ...] = ()
+
+
+class GraphError(TinygradError, RuntimeError):
+    """A graph used in a way that has no gradient: freed, overwritten, or never recorded."""
+
+
+class MissingRuleError(TinygradError, TypeError):
+    """A function, or one of its arguments, for which no backward rule is registered."""
+
+
+class UnsupportedArgumentError(TinygradError, TypeError):
+    """An argument of a NumPy function that does not work on Tensors, such as ``out=``."""
+
+
+class DtypeError(TinygradError, TypeError):
+    """A gradient asked of numbers that have none: integers, booleans, strings."""
+
+
+class ArgumentError(TinygradError, ValueError):
+    """An argument outside its range."""
+
+
+class StateError(TinygradError, ValueError):
+    """A state_dict or checkpoint that does not fit the object it is loaded into."""
+
+
+class DataError(TinygradError, ValueError):
+    """A data file that is missing, cut short, corrupted or not what its header says."""
+
+
+class NonFiniteError(TinygradError, ArithmeticError):
+    """A NaN or an infinity where a finite number is needed."""
+
+
+class MissingExtraError(TinygradError, ImportError):
+    """An optional dependency that is not installed."""
+
+
+class RendererNotFound(TinygradError, RuntimeError):
+    """No program here can turn DOT text into the format asked for."""
+
+
+class GradientError(AssertionError):
+    """A gradient check that failed; ``report`` holds all it found."""
+
+    def __init__(self, report: Any) -> None:
+        super().__init__(str(report))
+        self.report = report
+
+
+def function_name(function: Callable[..., Any]) -> str:
+    """Name a function as users write it: ``np.linalg.inv``, ``relu``.
+
+    >>> import numpy as np
+    >>> function_name(np.linalg.inv), function_name(np.multiply)
+    ('np.linalg.inv', 'np.multiply')
+    """
+    name = getattr(function, "__name__", repr(function))
+    module = getattr(function, "__module__", None) or "numpy"
+    package = module.split(".")[0]
+    if package == "numpy":
+        return "np.linalg." + name if module == "numpy.linalg" else "np." + name
+    return name
+
+
+def shapes(arguments: Iterable[Any]) -> str:
+    """List the shapes of the arrays among some arguments: ``(3, 4) and (5,)``."""
+    items = (item for a in arguments for item in (a if isinstance(a, (list, tuple)) else (a,)))
+    found = [str(tuple(item.shape)) for item in items if hasattr(item, "shape")]
+    return " and ".join([", ".join(found[:-1]), found[-1]] if len(found) > 1 else found) or "no arrays"

@@ -1,0 +1,221 @@
+"""The recorded graph and the walk that differentiates it.
+
+A `Node` says how a Tensor was made: function, arguments, params. It never holds the Tensor it made, so references run
+one way, from results back to inputs, and a graph dies the moment its last Tensor goes, without the garbage collector.
+
+Nodes are numbered as they are made. An op always runs after the ops it feeds on, so walking the numbers downwards is a
+topological order, and a leaf edited in place after an op used it shows as a parent younger than its child.
+"""
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.errors import GraphError, function_name
+from tinygrad_mlp.rules import RULES, Traced
+
+clock = itertools.count()
+NO_PARAMS: dict[str, Any] = {}
+
+
+class Node:
+    """How a Tensor came to be; on a leaf that requires a gradient, a node without a function.
+
+    Attributes
+    ----------
+    function : callable or None
+        The op, or None on a leaf.
+    args : tuple or None
+        Its positional arguments as given, Tensors among them. None once a backward pass has freed the graph.
+    arrays : list
+        The same with arrays in the place of Tensors: what the op computed with.
+    params : dict
+        Its keyword arguments.
+    time : int
+        Position in the order in which ops ran; on a leaf, when its data last changed.
+    scope : tuple or None
+        The modules that were running, as ``(outer scope, module)``.
+    trace : object
+        What `debug` keeps here; None outside it.
+    """
+
+    __slots__ = ("args", "arrays", "function", "params", "scope", "time", "trace")
+
+    def __init__(
+        self,
+        function: Callable[..., Any] | None = None,
+        args: tuple[Any, ...] | None = (),
+        arrays: Sequence[Any] = (),
+        params: dict[str, Any] = NO_PARAMS,
+        scope: Any = None,
+    ) -> None:
+        self.function = function
+        self.args = args
+        self.arrays = arrays
+        self.params = params
+        self.time = next(clock)
+        self.scope = scope
+        self.trace: Any = None
+
+    def free(self) -> None:
+        """Let go of everything kept for the backward pass; the function stays, for error messages."""
+        self.args = None
+        self.arrays = ()
+        self.params = NO_PARAMS
+        self.trace = None
+
+
+def parents(node: Node) -> Iterator[Traced]:
+    """The Tensors an op was called with, those inside sequences included, in the order of the arguments."""
+    for arg in node.args or ():
+        if isinstance(arg, Traced):
+            yield arg
+        elif isinstance(arg, (list, tuple)):
+            yield from (item for item in arg if isinstance(item, Traced))
+
+
+def topological_order(outputs: Iterable[Traced]) -> tuple[list[Traced], list[Traced]]:
+    """Everything that requires a gradient and that ``outputs`` depend on.
+
+    Returns
+    -------
+    recorded : list of Tensor
+        The results of ops, in the order in which they ran.
+    leaves : list of Tensor
+        The leaves that require a gradient, in the order in which the walk meets them.
+
+    Raises
+    ------
+    GraphError
+        Where the walk reaches a Tensor whose graph an earlier backward pass has freed.
+    """
+    seen: set[int] = set()
+    recorded: list[Traced] = []
+    leaves: list[Traced] = []
+    stack = list(outputs)
+    while stack:
+        tensor = stack.pop()
+        node = tensor.node
+        if node is None or id(tensor) in seen:
+            continue
+        seen.add(id(tensor))
+        if node.function is None:
+            leaves.append(tensor)
+        elif node.args is None:
+            raise freed(tensor)
+        else:
+            recorded.append(tensor)
+            stack.extend(parents(node))
+    recorded.sort(key=lambda tensor: tensor.node.time)
+    return recorded, leaves
+
+
+def unbroadcast(gradient: Any, like: Any) -> Any:
+    """Sum a gradient over the axes along which its input was broadcast, and cast it to the input's dtype."""
+    shape = like.shape
+    if gradient.shape != shape:
+        added = gradient.ndim - len(shape)
+        stretched = tuple(i + added for i, n in enumerate(shape) if n == 1)
+        gradient = np.reshape(np.sum(gradient, axis=(*range(added), *stretched)), shape)
+    if gradient.dtype != like.dtype:
+        gradient = gradient.astype(like.dtype)
+    return gradient
+
+
+def contributions(tensor: Traced, gradient: Any, create_graph: bool) -> Iterator[tuple[Any, Any]]:
+    """Call the rules of the op that made ``tensor``: pairs of an argument and the gradient that flows to it."""
+    node = tensor.node
+    inputs, out = (node.args, tensor) if create_graph else (node.arrays, tensor.data)
+    for arg, rule in zip(node.args, RULES[node.function], strict=False):
+        if rule is None:
+            continue
+        if isinstance(arg, Traced):
+            if arg.node is not None:
+                yield arg, rule(gradient, out, *inputs, **node.params)
+        elif isinstance(arg, (list, tuple)) and any(isinstance(item, Traced) and item.node is not None for item in arg):
+            for item, part in zip(arg, rule(gradient, out, *inputs, **node.params), strict=True):
+                if isinstance(item, Traced) and item.node is not None:
+                    yield item, part
+
+
+def pullback(
+    recorded: list[Traced],
+    gradients: dict[int, Any],
+    *,
+    create_graph: bool = False,
+    free: bool = False,
+    visit: Callable[[Any, Any, Any], None] | None = None,
+) -> None:
+    """Carry gradients from outputs back to everything they depend on.
+
+    Parameters
+    ----------
+    recorded : list of Tensor
+        From `topological_order`. It is emptied on the way, so that a Tensor nobody else holds goes as soon as it is
+        done with.
+    gradients : dict
+        ``id(tensor) -> gradient``. On entry the seeds of the outputs; on return the gradients of the leaves. These
+        arrays may share memory with each other and with the seeds: copy one before editing it.
+    create_graph : bool
+        Call the rules with Tensors instead of arrays, so that the gradients are recorded in turn.
+    free : bool
+        Free each node once it is done with.
+    visit : callable, optional
+        ``(tensor, parent, contribution)``: told of each gradient that flows along an edge, in the order of the pass.
+    """
+    summed: set[int] = set()  # totals allocated here, which may be added to in place
+    while recorded:
+        tensor = recorded.pop()
+        node = tensor.node
+        gradient = gradients.pop(id(tensor), None)
+        if gradient is not None:
+            for parent, contribution in contributions(tensor, gradient, create_graph):
+                if parent.node.time > node.time:
+                    raise overwritten(tensor, parent)
+                data = parent.data
+                if contribution.shape != data.shape or contribution.dtype != data.dtype:
+                    contribution = unbroadcast(contribution, data)
+                if visit is not None:
+                    visit(tensor, parent, contribution)
+                key = id(parent)
+                total = gradients.get(key)
+                if total is None:
+                    gradients[key] = contribution
+                elif key in summed:
+                    total += contribution
+                    gradients[key] = total
+                else:
+                    gradients[key] = total + contribution
+                    summed.add(key)
+        if free:
+            node.free()
+
+
+def describe(tensor: Traced) -> str:
+    """Name a Tensor in an error message."""
+    name = f"{tensor.name!r}, " if tensor.name else ""
+    made = f"the result of {function_name(tensor.node.function)}" if tensor.node.function else "a leaf"
+    return f"Tensor ({name}{made}, shape {tensor.data.shape})"
+
+
+def freed(tensor: Traced) -> GraphError:
+    """The error for a second backward pass through a graph that the first one freed."""
+    return GraphError(
+        "backward",
+        expected="a graph that is still there",
+        got=f"a {describe(tensor)} whose graph an earlier backward() has freed",
+        fix="Compute that Tensor anew for each backward(); or cut it off with .detach() if no gradient should flow "
+        "through it; or keep the graph with the first backward(retain_graph=True).",
+    )
+
+
+def overwritten(tensor: Traced, parent: Traced) -> GraphError:
+    """The error for a leaf edited in place between the op that used it and the backward pass."""
+    return GraphError(
+        f"backward of {function_name(tensor.node.function)}",
+        expected="operands unchanged since the forward pass",
+        got=f"a {describe(parent)} that was changed in place afterwards, by optimizer.step() or load_state_dict()",
+        fix="Call backward() first and change the parameters afterwards, or run the forward pass again.",
+    )

@@ -1,0 +1,293 @@
+"""The layers: small classes whose `forward` reads like the formula."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.errors import ArgumentError, ShapeError
+from tinygrad_mlp.nn.init import INITS, choose, generator
+from tinygrad_mlp.nn.module import Module
+from tinygrad_mlp.ops import activations
+from tinygrad_mlp.tensor import Tensor
+
+Rng = np.random.Generator | int
+
+
+class Linear(Module):
+    """``x W + b``.
+
+    Parameters
+    ----------
+    in_features, out_features : int
+        Sizes of the last axis of the input and of the output.
+    bias : bool
+        Whether there is a b.
+    init : {"he", "xavier", "normal"}
+        Distribution of W at the start, see `tinygrad_mlp.nn.init`; b starts at 0.
+    rng : numpy.random.Generator or int
+        Source of randomness, or a seed.
+    dtype : dtype
+        Of the parameters.
+
+    Attributes
+    ----------
+    weight : Tensor, shape (in_features, out_features)
+    bias : Tensor, shape (out_features,), or None
+
+    Examples
+    --------
+    >>> layer = Linear(3, 2, rng=0)
+    >>> layer(np.ones((5, 3), np.float32)).shape
+    (5, 2)
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        bias: bool = True,
+        init: str = "he",
+        rng: Rng,
+        dtype: Any = np.float32,
+    ) -> None:
+        if in_features < 1 or out_features < 1:
+            raise ArgumentError(
+                "Linear", expected="at least one feature in and out", got=f"{in_features}, {out_features}"
+            )
+        weight = choose(INITS, init, "Linear", "init")(generator(rng, "Linear"), in_features, out_features)
+        self.weight = Tensor(weight.astype(dtype), requires_grad=True, name="weight")
+        self.bias = Tensor(np.zeros(out_features, dtype), requires_grad=True, name="bias") if bias else None
+
+    def forward(self, x: Any) -> Any:
+        """Map an array of shape (…, in_features) to (…, out_features)."""
+        product = x @ self.weight
+        return product if self.bias is None else product + self.bias
+
+    def summary(self) -> str:
+        """``784 → 128``."""
+        return f"{self.weight.shape[0]} → {self.weight.shape[1]}"
+
+
+class ReLU(Module):
+    """max(0, x), element by element.
+
+    >>> ReLU()(np.array([-1.0, 2.0]))
+    array([0., 2.])
+    """
+
+    def forward(self, x: Any) -> Any:
+        """Apply `tinygrad_mlp.relu`."""
+        return activations.relu(x)
+
+
+class Tanh(Module):
+    """Hyperbolic tangent, element by element.
+
+    >>> Tanh()(np.array([0.0]))
+    array([0.])
+    """
+
+    def forward(self, x: Any) -> Any:
+        """Apply ``np.tanh``."""
+        return np.tanh(x)
+
+
+class Sigmoid(Module):
+    """1 / (1 + exp(-x)), element by element.
+
+    >>> Sigmoid()(np.array([0.0]))
+    array([0.5])
+    """
+
+    def forward(self, x: Any) -> Any:
+        """Apply `tinygrad_mlp.sigmoid`."""
+        return activations.sigmoid(x)
+
+
+class GELU(Module):
+    """Gaussian error linear unit in its tanh form, element by element.
+
+    >>> GELU()(np.array([0.0, 1.0])).round(3)
+    array([0.   , 0.841])
+    """
+
+    def forward(self, x: Any) -> Any:
+        """Apply `tinygrad_mlp.gelu`."""
+        return activations.gelu(x)
+
+
+class Dropout(Module):
+    """In training, set each element to zero with probability p and scale the others by 1/(1 - p).
+
+    Source: Srivastava et al., 2014, in the inverted form that leaves evaluation alone.
+
+    Parameters
+    ----------
+    p : float, 0 <= p < 1
+        Probability of a zero.
+    rng : numpy.random.Generator or int
+        Source of randomness, or a seed.
+
+    Examples
+    --------
+    >>> Dropout(0.5, rng=0)(np.ones(4))
+    array([2., 2., 2., 0.])
+    """
+
+    def __init__(self, p: float, *, rng: Rng) -> None:
+        if not 0 <= p < 1:
+            raise ArgumentError("Dropout", expected="a probability p with 0 <= p < 1", got=repr(p))
+        self.p = p
+        self.rng = generator(rng, "Dropout")
+
+    def forward(self, x: Any) -> Any:
+        """Drop elements in training; in evaluation, nothing."""
+        if not self.training or self.p == 0:
+            return x
+        kept = self.rng.random(x.shape, np.float32) >= self.p
+        return x * (kept / (1 - self.p)).astype(x.dtype)
+
+    def summary(self) -> str:
+        """The probability."""
+        return f"{self.p:g}"
+
+
+class LayerNorm(Module):
+    """(x - mean) / √(var + ε) · weight + bias, with the mean and variance of each row. Source: Ba et al., 2016.
+
+    Parameters
+    ----------
+    features : int
+        Size of the last axis.
+    eps : float
+        ε, added to the variance.
+    dtype : dtype
+        Of the parameters.
+
+    Examples
+    --------
+    >>> LayerNorm(2)(np.array([[1.0, 3.0]])).data.round(2)
+    array([[-1.,  1.]])
+    """
+
+    def __init__(self, features: int, *, eps: float = 1e-5, dtype: Any = np.float32) -> None:
+        self.weight = Tensor(np.ones(features, dtype), requires_grad=True, name="weight")
+        self.bias = Tensor(np.zeros(features, dtype), requires_grad=True, name="bias")
+        self.eps = eps
+
+    def forward(self, x: Any) -> Any:
+        """Normalize the last axis."""
+        return normalize(x, axis=-1, eps=self.eps)[0] * self.weight + self.bias
+
+    def summary(self) -> str:
+        """The number of features."""
+        return str(self.weight.size)
+
+
+class BatchNorm1d(Module):
+    """(x - mean) / √(var + ε) · weight + bias, with the mean and variance of each column.
+
+    Training uses the statistics of the batch and keeps a running average of them (of the variance without bias, as
+    PyTorch does), which evaluation uses. Source: Ioffe & Szegedy, 2015.
+
+    Parameters
+    ----------
+    features : int
+        Number of columns.
+    eps : float
+        ε, added to the variance.
+    momentum : float
+        Weight of the newest batch in the running averages.
+    dtype : dtype
+        Of the parameters.
+
+    Examples
+    --------
+    >>> layer = BatchNorm1d(2)
+    >>> layer(np.array([[1.0, 2.0], [3.0, 6.0]])).data.round(2)
+    array([[-1., -1.],
+           [ 1.,  1.]])
+    """
+
+    def __init__(self, features: int, *, eps: float = 1e-5, momentum: float = 0.1, dtype: Any = np.float32) -> None:
+        self.weight = Tensor(np.ones(features, dtype), requires_grad=True, name="weight")
+        self.bias = Tensor(np.zeros(features, dtype), requires_grad=True, name="bias")
+        self.running_mean = np.zeros(features, dtype)
+        self.running_var = np.ones(features, dtype)
+        self.eps = eps
+        self.momentum = momentum
+
+    def forward(self, x: Any) -> Any:
+        """Normalize an array of shape (N, features)."""
+        if x.ndim != 2:
+            raise ShapeError("BatchNorm1d", expected=f"shape (N, {self.weight.size})", got=str(x.shape))
+        if not self.training:
+            normalized = (x - self.running_mean) / np.sqrt(self.running_var + self.eps)
+            return normalized * self.weight + self.bias
+        n = x.shape[0]
+        if n < 2:
+            raise ShapeError(
+                "BatchNorm1d", expected="at least 2 rows in training", got=str(x.shape),
+                fix="Drop the last small batch, or call eval() first.",
+            )  # fmt: skip
+        normalized, mean, var = normalize(x, axis=0, eps=self.eps)
+        for running, batch in ((self.running_mean, mean), (self.running_var, var * (n / (n - 1)))):
+            running += self.momentum * (np.reshape(getattr(batch, "data", batch), running.shape) - running)
+        return normalized * self.weight + self.bias
+
+    def summary(self) -> str:
+        """The number of features."""
+        return str(self.weight.size)
+
+
+def normalize(x: Any, axis: int, eps: float) -> tuple[Any, Any, Any]:
+    """(x - mean) / √(var + ε) along an axis, and the mean and the variance."""
+    mean = np.mean(x, axis=axis, keepdims=True)
+    centered = x - mean
+    var = np.mean(np.square(centered), axis=axis, keepdims=True)
+    return centered / np.sqrt(var + eps), mean, var
+
+
+class Flatten(Module):
+    """(N, …) to (N, product of the rest).
+
+    >>> Flatten()(np.zeros((2, 28, 28))).shape
+    (2, 784)
+    """
+
+    def forward(self, x: Any) -> Any:
+        """Fold all axes but the first into one."""
+        return np.reshape(x, (x.shape[0], int(np.prod(x.shape[1:]))))
+
+
+class Sequential(Module):
+    """Modules (or functions) applied one after the other.
+
+    >>> model = Sequential(Linear(4, 3, rng=0), np.tanh, Linear(3, 2, rng=1))
+    >>> [name for name, _ in model.named_parameters()]
+    ['0.weight', '0.bias', '2.weight', '2.bias']
+    """
+
+    def __init__(self, *layers: Any) -> None:
+        for i, layer in enumerate(layers):
+            if not callable(layer):
+                raise ArgumentError("Sequential", expected="modules or functions", got=f"{layer!r} at position {i}")
+            setattr(self, str(i), layer)
+        self.length = len(layers)
+
+    def forward(self, x: Any) -> Any:
+        """Feed each layer with what the one before it gave."""
+        for layer in self:
+            x = layer(x)
+        return x
+
+    def __iter__(self) -> Iterator[Any]:
+        return (getattr(self, str(i)) for i in range(self.length))
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> Any:
+        return list(self)[index]

@@ -1,0 +1,94 @@
+"""Functions of neural networks that NumPy lacks. Vocabulary of the rules: see `tinygrad_mlp.rules`."""
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.ops.reductions import spread
+from tinygrad_mlp.rules import derivative, primitive
+
+
+@primitive
+def relu(x: Any) -> Any:
+    """Rectified linear unit, max(0, x), element by element; its derivative at 0 is 0.
+
+    >>> relu(np.array([-1.0, 0.0, 2.0]))
+    array([0., 0., 2.])
+    """
+    return np.maximum(x, 0)
+
+
+@primitive
+def sigmoid(x: Any) -> Any:
+    """Logistic function 1 / (1 + exp(-x)), to full relative accuracy also where it is nearly 0.
+
+    >>> sigmoid(np.array([-800.0, 0.0]))
+    array([0. , 0.5])
+    """
+    return np.exp(-np.logaddexp(0, -x))
+
+
+@primitive
+def softplus(x: Any) -> Any:
+    """log(1 + exp(x)), a smooth relu, without overflow.
+
+    >>> softplus(np.array([-1000.0, 1000.0]))
+    array([   0., 1000.])
+    """
+    return np.logaddexp(0, x)
+
+
+def gelu(x: Any) -> Any:
+    """Gaussian error linear unit in its tanh form, x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³))).
+
+    Within 5e-4 of the exact x Φ(x). Source: Hendrycks & Gimpel, 2016, arXiv:1606.08415.
+
+    >>> gelu(np.array([-1.0, 0.0, 1.0])).round(3)
+    array([-0.159,  0.   ,  0.841])
+    """
+    return 0.5 * x * (1 + np.tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)))
+
+
+@primitive
+def softmax(x: Any, axis: int = -1) -> Any:
+    """exp(x) / Σ exp(x) along ``axis``: positive numbers that sum to 1. Shifted by the maximum, so nothing overflows.
+
+    >>> softmax(np.array([0.0, 10_000.0]))
+    array([0., 1.])
+    """
+    e = np.exp(x - np.max(x, axis=axis, keepdims=True))
+    return e / np.sum(e, axis=axis, keepdims=True)
+
+
+@primitive
+def log_softmax(x: Any, axis: int = -1) -> Any:
+    """log(softmax(x)) = x - logsumexp(x), exact also where the softmax underflows.
+
+    >>> log_softmax(np.array([0.0, 10_000.0]))
+    array([-10000.,      0.])
+    """
+    shifted = x - np.max(x, axis=axis, keepdims=True)
+    return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
+
+
+@primitive
+def logsumexp(x: Any, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False) -> Any:
+    """log(Σ exp(x)) along ``axis`` (an int, a tuple, or None for all), shifted by the maximum.
+
+    >>> logsumexp(np.array([1000.0, 1000.0])).round(3)
+    np.float64(1000.693)
+    """
+    top = np.max(x, axis=axis, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0)
+    total = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
+    return total if keepdims else np.squeeze(total, axis=axis)
+
+
+# fmt: off
+derivative(relu,         lambda g, out, x: np.where(x > 0, g, 0))
+derivative(sigmoid,      lambda g, out, x: g * out * (1 - out))
+derivative(softplus,     lambda g, out, x: g * sigmoid(x))
+derivative(softmax,      lambda g, out, x, axis=-1: out * (g - np.sum(g * out, axis=axis, keepdims=True)))
+derivative(log_softmax,  lambda g, out, x, axis=-1: g - np.exp(out) * np.sum(g, axis=axis, keepdims=True))
+derivative(logsumexp,    lambda g, out, x, axis=None, *, keepdims=False: spread(g, axis, keepdims) * np.exp(x - spread(out, axis, keepdims)))
+# fmt: on

@@ -1,0 +1,195 @@
+"""The registry: which function has which backward rule.
+
+The NumPy function itself is the name of an op. ``RULES[np.multiply]`` is a tuple with one *vector-Jacobian product*
+per argument::
+
+    (g, out, *inputs, **params) -> gradient with respect to that input
+
+    g       gradient of the final scalar with respect to the op's output
+    out     the op's output
+    inputs  the positional arguments, named as you like
+    params  axis, keepdims, …: the keyword arguments, named as NumPy names them
+
+A rule is plain NumPy and does not know what it is fed: first-order backward calls it with arrays, higher orders call
+the same rule with Tensors. It need not undo broadcasting nor cast back to the input's dtype: the engine does both.
+
+>>> import numpy as np
+>>> x = np.array([1.0, 2.0])
+>>> with_respect_to_first, with_respect_to_second = RULES[np.multiply]
+>>> with_respect_to_first(np.ones(2), x * 3.0, x, 3.0)
+array([3., 3.])
+"""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from tinygrad_mlp.errors import MissingRuleError, UnsupportedArgumentError, function_name
+
+Function = Callable[..., Any]
+Rule = Callable[..., Any] | None
+F = TypeVar("F", bound=Function)
+
+RULES: dict[Function, tuple[Rule, ...]] = {}
+CONSTANTS: set[Function] = set()
+COMPOSITES: dict[Function, Function] = {}
+
+
+class Traced:
+    """What primitives record instead of compute, and the graph is made of. ``Tensor`` is the one subclass."""
+
+    __slots__ = ()
+
+    data: Any
+    node: Any
+    grad: Any
+    name: str | None
+
+    @staticmethod
+    def __record__(function: Function, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        raise NotImplementedError
+
+
+def derivative(function: Function, *vjps: Rule) -> None:
+    """Register one vector-Jacobian product per leading positional argument of ``function``.
+
+    Parameters
+    ----------
+    function : callable
+        A NumPy function, or one declared with `primitive`.
+    *vjps : callable or None
+        ``(g, out, *inputs, **params) -> gradient``, in the order of the arguments. ``None`` says that the gradient
+        with respect to that argument is zero everywhere (the condition of ``np.where``). Where the argument is a
+        sequence of arrays, as in ``np.concatenate``, the rule returns a sequence of gradients.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> @primitive
+    ... def cube(x):
+    ...     return x * x * x
+    >>> derivative(cube, lambda g, out, x: 3 * g * x * x)
+    >>> del RULES[cube]
+    """
+    RULES[function] = vjps
+    accepted_arguments.cache_clear()
+
+
+def constant(*functions: Function) -> None:
+    """Declare functions whose gradient is zero everywhere: on Tensors they return plain arrays (``np.argmax``)."""
+    CONSTANTS.update(functions)
+
+
+def composite(function: Function) -> Callable[[F], F]:
+    """Define ``function`` on Tensors through other functions that have rules; its derivative follows from theirs.
+
+    >>> import numpy as np
+    >>> @composite(np.vander)
+    ... def vander(x, N):
+    ...     return np.stack([x ** k for k in reversed(range(N))], axis=1)
+    >>> del COMPOSITES[np.vander]
+    """
+
+    def register(definition: F) -> F:
+        COMPOSITES[function] = definition
+        return definition
+
+    return register
+
+
+def primitive(function: F) -> F:
+    """Make a plain NumPy function an op: it computes on arrays, and records on Tensors.
+
+    Its backward rule is registered apart, with `derivative`.
+    """
+
+    @functools.wraps(function)
+    def dispatch(*args: Any, **params: Any) -> Any:
+        for value in args:
+            if isinstance(value, Traced):
+                return value.__record__(dispatch, args, params)
+        for value in params.values():
+            if isinstance(value, Traced):
+                return value.__record__(dispatch, args, params)
+        return function(*args, **params)
+
+    return dispatch  # type: ignore[return-value]
+
+
+@functools.cache
+def accepted_arguments(function: Function) -> tuple[int, tuple[str, ...]]:
+    """How many positional arguments the rules of ``function`` take, and the names of all the arguments they take."""
+    rule = next(rule for rule in RULES[function] if rule is not None)
+    parameters = list(inspect.signature(rule).parameters.values())[2:]
+    positional = sum(p.kind is not p.KEYWORD_ONLY for p in parameters)
+    return positional, tuple(p.name for p in parameters)
+
+
+def check_arguments(
+    function: Function, args: tuple[Any, ...], params: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Bring a call to the form the rules know, or raise where it has an argument that they do not.
+
+    Inputs given by keyword (``np.sum(a=x)``) become positional; arguments that say what holds anyway
+    (``out=None``) are dropped.
+    """
+    if any(isinstance(value, Traced) for value in params.values()):
+        args, params = positional_inputs(function, args, params)
+    positional, names = accepted_arguments(function)
+    unknown = [name for name in params if name not in names]
+    for name in unknown:
+        if params[name] is not None:
+            raise UnsupportedArgumentError(
+                function_name(function),
+                expected=f"only the arguments {', '.join(names)} on a Tensor",
+                got=f"{name}=",
+                fix=ALTERNATIVES.get(name, f"Leave {name}= out, or compute on x.data, which carries no gradient."),
+            )
+    if unknown:
+        params = {name: value for name, value in params.items() if name in names}
+    if len(args) > positional:
+        raise UnsupportedArgumentError(
+            function_name(function),
+            expected=f"at most {positional} positional arguments on a Tensor ({', '.join(names)})",
+            got=str(len(args)),
+            fix="Pass the others by keyword.",
+        )
+    return args, params
+
+
+def positional_inputs(
+    function: Function, args: tuple[Any, ...], params: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Move inputs given by keyword to their position."""
+    signature = inspect.signature(function)
+    bound = signature.bind(*args, **params).arguments
+    names = list(signature.parameters)[: max(len(RULES[function]), len(args))]
+    moved = tuple(bound.get(name, signature.parameters[name].default) for name in names)
+    return moved, {name: value for name, value in bound.items() if name not in names}
+
+
+ALTERNATIVES = {
+    "out": "Tensors never change in place: write y = f(x) instead of f(x, out=y).",
+    "where": "Choose elements with np.where(mask, x, 0).",
+    "dtype": "Convert with x.astype(dtype).",
+}
+
+
+def missing_rule(function: Function, argument: int | None = None) -> MissingRuleError:
+    """The error for a call that cannot be differentiated, with the line that would change that."""
+    name = function_name(function)
+    if argument is not None:
+        return MissingRuleError(
+            name,
+            expected=f"a backward rule for argument {argument}, which requires a gradient",
+            got="none",
+            fix="Pass its plain array (x.data) if its gradient is not wanted.",
+        )
+    return MissingRuleError(
+        name,
+        expected="a function with a registered backward rule",
+        got="one without",
+        fix=f"Register one: tg.rules.derivative({name}, lambda g, out, x: ...); or, if its gradient is zero "
+        f"everywhere, tg.rules.constant({name}); or compute on x.data, which carries no gradient.",
+    )

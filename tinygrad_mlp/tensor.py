@@ -1,0 +1,515 @@
+"""The Tensor: an array that remembers how it was made.
+
+NumPy's protocols bring every ``np.f(x)`` to `Tensor.__array_ufunc__` or `Tensor.__array_function__`, and those bring it
+to `record`, which runs the function on the arrays and hangs a `Node` on the result. This file names NumPy functions and
+knows no rule; ``ops/`` registers rules and knows no Tensor.
+"""
+
+import operator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.errors import (
+    DtypeError,
+    GraphError,
+    ShapeError,
+    TinygradError,
+    UnsupportedArgumentError,
+    function_name,
+    shapes,
+)
+from tinygrad_mlp.graph import NO_PARAMS, Node, clock, pullback, topological_order
+from tinygrad_mlp.rules import COMPOSITES, CONSTANTS, RULES, Traced, check_arguments, missing_rule
+
+Observer = Callable[[Callable[..., Any], tuple[Any, ...], Any], Any]
+
+grad_enabled: ContextVar[bool] = ContextVar("grad_enabled", default=True)
+scope: ContextVar[Any] = ContextVar("scope", default=None)
+observer: ContextVar[Observer | None] = ContextVar("observer", default=None)
+
+
+class Tensor(Traced):
+    """An array that records what is computed from it, so that the result can be differentiated.
+
+    Parameters
+    ----------
+    data : array_like
+        Kept as it is when it already speaks NumPy's protocols (no copy, no conversion), else made an array.
+    requires_grad : bool
+        Whether `backward` shall fill ``grad``. Only floating-point Tensors can.
+    name : str, optional
+        Shown in drawings and error messages.
+
+    Attributes
+    ----------
+    data : ndarray
+        The values. Editing them in place is invisible to the graph; `mark_changed` makes it known.
+    grad : ndarray or None
+        What `backward` has added up since it was last set to None.
+
+    Examples
+    --------
+    >>> x = Tensor([1.0, 2.0, 3.0], requires_grad=True)
+    >>> loss = (x * x).sum()
+    >>> loss.backward()
+    >>> x.grad
+    array([2., 4., 6.])
+    """
+
+    __slots__ = ("__weakref__", "data", "grad", "name", "node")
+
+    def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None) -> None:
+        if isinstance(data, Tensor):
+            raise DtypeError(
+                "Tensor", expected="an array, a number or nested lists of them", got="a Tensor",
+                fix="Use it as it is, x.detach() for the same values without history, or np.stack for a list of them.",
+            )  # fmt: skip
+        self.data = data if hasattr(data, "__array_function__") and hasattr(data, "dtype") else np.asarray(data)
+        if isinstance(self.data, np.generic):
+            self.data = np.asarray(self.data)
+        self.grad: Any = None
+        self.name = name
+        self.node: Node | None = None
+        if requires_grad:
+            self.requires_grad = True
+
+    # What NumPy's users expect of an array.
+
+    shape = property(lambda self: self.data.shape, doc="Lengths of the axes.")
+    dtype = property(lambda self: self.data.dtype, doc="Type of the elements.")
+    ndim = property(lambda self: self.data.ndim, doc="Number of axes.")
+    size = property(lambda self: self.data.size, doc="Number of elements.")
+
+    @property
+    def T(self) -> "Tensor":
+        """The axes in reverse order."""
+        return record(np.transpose, (self,))
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether a gradient flows to or through this Tensor. Settable on leaves; False freezes a parameter."""
+        return self.node is not None
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if self.node is not None and self.node.function is not None:
+            raise GraphError(
+                "requires_grad", expected="a leaf", got=f"the result of {function_name(self.node.function)}",
+                fix="Set it on the Tensors that you made yourself; x.detach() makes a leaf of a result.",
+            )  # fmt: skip
+        if value and not np.issubdtype(self.data.dtype, np.floating):
+            raise DtypeError(
+                "Tensor", expected="a floating-point dtype for requires_grad=True", got=str(self.data.dtype),
+                fix="Write the numbers with a point (1.0 for 1), or convert with array.astype(np.float32).",
+            )  # fmt: skip
+        if not value:
+            self.node = None
+        elif self.node is None:
+            self.node = Node()
+
+    def item(self) -> Any:
+        """The one element of a Tensor of size 1, as a Python number."""
+        return self.data.item()
+
+    def detach(self) -> "Tensor":
+        """The same data without history: no gradient flows through the result."""
+        return Tensor(self.data, name=self.name)
+
+    def mark_changed(self) -> None:
+        """Say that ``data`` was edited in place; a graph that has used it will refuse to run backward."""
+        if self.node is not None:
+            self.node.time = next(clock)
+
+    def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
+        """Add the gradient of this Tensor to ``grad`` of every leaf it depends on.
+
+        Parameters
+        ----------
+        gradient : array_like, optional
+            Gradient of the final scalar with respect to this Tensor, of its shape. Default 1, for a scalar.
+        retain_graph : bool
+            Keep the graph, so that a second backward pass can go through it.
+
+        Raises
+        ------
+        GraphError
+            If no gradient can flow: nothing requires one, this is no scalar and ``gradient`` is missing, an earlier
+            backward has freed the graph, or an operand was changed in place since.
+        """
+        seed = seed_gradient(self, gradient)
+        recorded, leaves = topological_order([self])
+        gradients = {id(self): seed}
+        pullback(recorded, gradients, free=not retain_graph)
+        for leaf in leaves:
+            leaf_gradient = gradients.get(id(leaf))
+            if leaf_gradient is not None:
+                accumulate(leaf, leaf_gradient)
+
+    # What NumPy's own functions do with a Tensor.
+
+    @staticmethod
+    def __record__(function: Callable[..., Any], args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        return dispatch(function, args, params)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **params: Any) -> Any:
+        if method == "reduce" and ufunc in REDUCTIONS:
+            return dispatch(REDUCTIONS[ufunc], args, {"axis": 0, **params})
+        if method != "__call__":
+            raise UnsupportedArgumentError(
+                f"{function_name(ufunc)}.{method}", expected="a plain call on a Tensor", got=f".{method}",
+                fix="Use the function of that name (np.sum, np.cumsum, np.outer), or x.data, without a gradient.",
+            )  # fmt: skip
+        return dispatch(ufunc, args, params)
+
+    def __array_function__(
+        self, function: Callable[..., Any], types: Any, args: tuple[Any, ...], params: dict[str, Any]
+    ) -> Any:
+        return dispatch(function, args, params)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if self.node is not None:
+            raise GraphError(
+                "np.asarray", expected="a Tensor that requires no gradient",
+                got=f"one that does, of shape {self.shape}: its gradient would be lost",
+                fix="Stack Tensors with np.stack([x, y]); take the plain array on purpose with x.data.",
+            )  # fmt: skip
+        return np.array(self.data, dtype=dtype, copy=copy)
+
+    # Operators. Written out, because going through NumPy's dispatch costs as much as a small op.
+
+    def __add__(self, other: Any) -> "Tensor":
+        return record(np.add, (self, other))
+
+    def __radd__(self, other: Any) -> "Tensor":
+        return record(np.add, (other, self))
+
+    def __sub__(self, other: Any) -> "Tensor":
+        return record(np.subtract, (self, other))
+
+    def __rsub__(self, other: Any) -> "Tensor":
+        return record(np.subtract, (other, self))
+
+    def __mul__(self, other: Any) -> "Tensor":
+        return record(np.multiply, (self, other))
+
+    def __rmul__(self, other: Any) -> "Tensor":
+        return record(np.multiply, (other, self))
+
+    def __truediv__(self, other: Any) -> "Tensor":
+        return record(np.divide, (self, other))
+
+    def __rtruediv__(self, other: Any) -> "Tensor":
+        return record(np.divide, (other, self))
+
+    def __mod__(self, other: Any) -> "Tensor":
+        return record(np.remainder, (self, other))
+
+    def __rmod__(self, other: Any) -> "Tensor":
+        return record(np.remainder, (other, self))
+
+    def __pow__(self, other: Any) -> "Tensor":
+        return record(np.power, (self, other))
+
+    def __rpow__(self, other: Any) -> "Tensor":
+        return record(np.power, (other, self))
+
+    def __matmul__(self, other: Any) -> "Tensor":
+        return record(np.matmul, (self, other))
+
+    def __rmatmul__(self, other: Any) -> "Tensor":
+        return record(np.matmul, (other, self))
+
+    def __neg__(self) -> "Tensor":
+        return record(np.negative, (self,))
+
+    def __pos__(self) -> "Tensor":
+        return self
+
+    def __abs__(self) -> "Tensor":
+        return record(np.absolute, (self,))
+
+    def __getitem__(self, index: Any) -> "Tensor":
+        return record(operator.getitem, (self, plain(index)))
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise in_place("x[index] = value")
+
+    def __iadd__(self, other: Any) -> "Tensor":
+        return record(np.add, (self.rebindable("+="), other))
+
+    def __isub__(self, other: Any) -> "Tensor":
+        return record(np.subtract, (self.rebindable("-="), other))
+
+    def __imul__(self, other: Any) -> "Tensor":
+        return record(np.multiply, (self.rebindable("*="), other))
+
+    def __itruediv__(self, other: Any) -> "Tensor":
+        return record(np.divide, (self.rebindable("/="), other))
+
+    def __ipow__(self, other: Any) -> "Tensor":
+        return record(np.power, (self.rebindable("**="), other))
+
+    def __imatmul__(self, other: Any) -> "Tensor":
+        return record(np.matmul, (self.rebindable("@="), other))
+
+    def rebindable(self, symbol: str) -> "Tensor":
+        """``x += y`` makes a new Tensor; a leaf's old one, held by a model or an optimizer, would never change."""
+        if self.node is not None and self.node.function is None:
+            raise in_place(f"x {symbol} y on a leaf that requires a gradient")
+        return self
+
+    # Comparisons give plain arrays: their gradient is zero everywhere.
+
+    def __lt__(self, other: Any) -> Any:
+        return self.data < plain(other)
+
+    def __le__(self, other: Any) -> Any:
+        return self.data <= plain(other)
+
+    def __gt__(self, other: Any) -> Any:
+        return self.data > plain(other)
+
+    def __ge__(self, other: Any) -> Any:
+        return self.data >= plain(other)
+
+    def __eq__(self, other: object) -> Any:
+        return self.data == plain(other)
+
+    def __ne__(self, other: object) -> Any:
+        return self.data != plain(other)
+
+    __hash__ = object.__hash__
+
+    def __bool__(self) -> bool:
+        return bool(self.data)
+
+    def __float__(self) -> float:
+        return float(self.data)
+
+    def __int__(self) -> int:
+        return int(self.data)
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __iter__(self) -> Iterator["Tensor"]:
+        return (self[i] for i in range(len(self.data)))
+
+    # Methods that read better than the function.
+
+    def sum(self, axis: Any = None, keepdims: bool = False) -> "Tensor":
+        """``np.sum(self, axis, keepdims=keepdims)``."""
+        return record(np.sum, (self,), {"axis": axis, "keepdims": keepdims})
+
+    def mean(self, axis: Any = None, keepdims: bool = False) -> "Tensor":
+        """``np.mean(self, axis, keepdims=keepdims)``."""
+        return record(np.mean, (self,), {"axis": axis, "keepdims": keepdims})
+
+    def max(self, axis: Any = None, keepdims: bool = False) -> "Tensor":
+        """``np.max(self, axis, keepdims=keepdims)``."""
+        return record(np.max, (self,), {"axis": axis, "keepdims": keepdims})
+
+    def min(self, axis: Any = None, keepdims: bool = False) -> "Tensor":
+        """``np.min(self, axis, keepdims=keepdims)``."""
+        return record(np.min, (self,), {"axis": axis, "keepdims": keepdims})
+
+    def argmax(self, axis: Any = None) -> Any:
+        """``np.argmax(self, axis)``, a plain array."""
+        return np.argmax(self.data, axis)
+
+    def reshape(self, *shape: Any) -> "Tensor":
+        """``np.reshape(self, shape)``; the shape as a tuple or as single integers."""
+        return record(np.reshape, (self, shape[0] if len(shape) == 1 else shape))
+
+    def transpose(self, *axes: Any) -> "Tensor":
+        """``np.transpose(self, axes)``; the axes as a tuple or as single integers."""
+        order = axes[0] if len(axes) == 1 else axes or None
+        return record(np.transpose, (self,), {"axes": order})
+
+    def astype(self, dtype: Any) -> "Tensor":
+        """The same values in another floating-point dtype; the gradient is cast back."""
+        if self.node is not None and not np.issubdtype(dtype, np.floating):
+            raise DtypeError(
+                "astype", expected="a floating-point dtype for a Tensor that requires a gradient",
+                got=str(np.dtype(dtype)), fix="Convert the plain array on purpose: x.data.astype(...).",
+            )  # fmt: skip
+        return record(np.astype, (self, dtype))
+
+    def __repr__(self) -> str:
+        text = (
+            np.array2string(self.data, prefix="Tensor(", separator=", ") if self.size < 1000 else f"shape={self.shape}"
+        )
+        flags = [f"dtype={self.dtype}"] if self.dtype != np.float64 else []
+        if self.name is not None:
+            flags.append(f"name={self.name!r}")
+        if self.node is not None:
+            function = self.node.function
+            flags.append(f"op={function_name(function)}" if function else "requires_grad=True")
+        return f"Tensor({', '.join([text, *flags])})"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Tensor":
+        if self.node is not None and self.node.function is not None:
+            raise GraphError(
+                "copy.deepcopy", expected="a leaf", got=f"the result of {function_name(self.node.function)}",
+                fix="Copy x.detach().",
+            )  # fmt: skip
+        return Tensor(self.data.copy(), self.requires_grad, self.name)
+
+    def __reduce__(self) -> Any:
+        if self.node is not None and self.node.function is not None:
+            raise GraphError(
+                "pickle", expected="a leaf", got=f"the result of {function_name(self.node.function)}",
+                fix="Pickle x.detach(), or x.data.",
+            )  # fmt: skip
+        return Tensor, (self.data, self.requires_grad, self.name)
+
+
+REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {
+    np.add: np.sum,
+    np.multiply: np.prod,
+    np.maximum: np.max,
+    np.minimum: np.min,
+}
+
+
+def record(function: Callable[..., Any], args: tuple[Any, ...], params: dict[str, Any] = NO_PARAMS) -> Tensor:
+    """Run ``function`` on the arrays behind ``args``; if one of them requires a gradient, remember how.
+
+    Raises
+    ------
+    MissingRuleError
+        If the function, or an argument that requires a gradient, has no backward rule.
+    ShapeError
+        If the shapes do not fit.
+    """
+    rules = RULES.get(function)
+    if rules is None:
+        raise missing_rule(function)
+    arrays = []
+    needs_grad = False
+    for arg in args:
+        if type(arg) is Tensor:
+            arrays.append(arg.data)
+            needs_grad |= arg.node is not None
+        elif type(arg) is list or type(arg) is tuple:
+            arrays.append(plain(arg))
+            needs_grad |= any(type(item) is Tensor and item.node is not None for item in arg)
+        else:
+            arrays.append(arg)
+    try:
+        out = function(*arrays, **params)
+    except Exception as error:
+        raise explain(error, function, args) from error
+    result = Tensor.__new__(Tensor)
+    result.data = np.asarray(out) if isinstance(out, np.generic) else out
+    result.grad = result.name = result.node = None
+    if needs_grad and grad_enabled.get():
+        for arg in args[len(rules) :]:
+            if isinstance(arg, Tensor) and arg.node is not None:
+                raise missing_rule(function, argument=args.index(arg))
+        result.node = Node(function, args, arrays, params, scope.get())
+    watch = observer.get()
+    if watch is not None:
+        watch(function, args, result)
+    return result
+
+
+def dispatch(function: Callable[..., Any], args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    """Bring a call made through NumPy, or through a primitive, to `record`, to a composite, or to plain arrays."""
+    if function in RULES:
+        if params or len(args) > len(RULES[function]):
+            args, params = check_arguments(function, args, params)
+        return record(function, args, params)
+    if function in COMPOSITES:
+        return COMPOSITES[function](*args, **params)
+    if function in CONSTANTS:
+        return function(*plain(args), **{name: plain(value) for name, value in params.items()})
+    raise missing_rule(function)
+
+
+def plain(value: Any) -> Any:
+    """Arrays in the place of Tensors, also inside lists and tuples."""
+    if isinstance(value, Tensor):
+        return value.data
+    if type(value) is list or type(value) is tuple:
+        return type(value)(plain(item) for item in value)
+    return value
+
+
+def seed_gradient(output: Tensor, gradient: Any) -> Any:
+    """The gradient a backward pass starts with: the one given, checked, or 1 for a scalar."""
+    if output.node is None:
+        raise GraphError(
+            "backward", expected="a Tensor that requires a gradient", got=f"one of shape {output.shape} that does not",
+            fix="Set requires_grad=True on a leaf it is computed from, and compute it outside no_grad().",
+        )  # fmt: skip
+    if gradient is None:
+        if output.size != 1:
+            raise GraphError(
+                "backward", expected="a scalar", got=f"a Tensor of shape {output.shape}",
+                fix="Reduce it first (x.sum(), x.mean()), or pass backward(gradient) of the same shape.",
+            )  # fmt: skip
+        return np.ones_like(output.data)
+    gradient = plain(gradient)
+    if not hasattr(gradient, "__array_function__"):
+        gradient = np.asarray(gradient)
+    if gradient.shape != output.shape:
+        raise ShapeError(
+            "backward", expected=f"a gradient of shape {output.shape}, that of the Tensor", got=str(gradient.shape)
+        )
+    return gradient.astype(output.dtype)
+
+
+def accumulate(leaf: Traced, gradient: Any) -> None:
+    """Add to ``leaf.grad``, which owns its memory: what the backward pass hands over may be shared."""
+    if leaf.grad is not None:
+        leaf.grad += gradient
+    elif isinstance(gradient, np.generic) or getattr(gradient, "base", None) is not None:
+        leaf.grad = np.array(gradient)
+    else:
+        leaf.grad = gradient
+
+
+def in_place(what: str) -> GraphError:
+    """The error for a change in place of something that a graph may hold."""
+    return GraphError(
+        "Tensor", expected="no change in place, because the graph keeps operands for backward", got=what,
+        fix="Build a new Tensor (x = x + y, np.where(mask, value, x)); or edit the array on purpose with "
+        "x.data[...] = value, before it is used.",
+    )  # fmt: skip
+
+
+def explain(error: Exception, function: Callable[..., Any], args: tuple[Any, ...]) -> Exception:
+    """Make NumPy's complaint about an op name the op and the shapes."""
+    if isinstance(error, TinygradError):
+        return error
+    if type(error) is ValueError:
+        shape_error = ShapeError(
+            function_name(function), expected="arguments that fit each other", got=f"{shapes(args)} ({error})",
+            fix="Compare the shapes axis by axis from the right: equal, or one of them 1, or as the op demands.",
+        )  # fmt: skip
+        shape_error.function, shape_error.operands = function, args
+        return shape_error
+    error.add_note(f"in {function_name(function)} on {shapes(args)}")
+    return error
+
+
+@contextmanager
+def no_grad() -> Iterator[None]:
+    """Record nothing inside: results require no gradient. Per thread, restored also on an exception.
+
+    >>> x = Tensor([1.0], requires_grad=True)
+    >>> with no_grad():
+    ...     y = x * 2
+    >>> y.requires_grad
+    False
+    """
+    token = grad_enabled.set(False)
+    try:
+        yield
+    finally:
+        grad_enabled.reset(token)
