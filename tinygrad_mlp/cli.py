@@ -1,0 +1,188 @@
+"""The command line: ``tinygrad-mlp train | eval | predict | data``.
+
+Exit status: 0 done, 1 a file cannot be written, 2 bad arguments, 3 bad data, 4 the training diverged, 130 Ctrl-C.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, NoReturn
+
+from tinygrad_mlp.errors import ArgumentError, DataError, MissingExtraError, NonFiniteError, StateError, TinygradError
+from tinygrad_mlp.train.config import Config, kind
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit status.
+
+    >>> main(["train", "--lr", "fast"])
+    Traceback (most recent call last):
+    ...
+    SystemExit: 2
+    """
+    options = parser().parse_args(argv)
+    try:
+        return options.run(options) or 0
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output, such as head, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (TinygradError, OSError) as error:
+        statuses = ((ArgumentError, 2), (MissingExtraError, 2), (DataError, 3), (StateError, 3), (NonFiniteError, 4))
+        status = next((status for kind, status in statuses if isinstance(error, kind)), 1)
+        lines = [str(error), *getattr(error, "__notes__", [])]
+        print("tinygrad-mlp:", " ".join(line.replace("\n", " ") for line in lines), file=sys.stderr)
+        return status
+
+
+def parser() -> Parser:
+    """The arguments of all commands."""
+    top = Parser(prog="tinygrad-mlp", description="Train and look at small networks on NumPy.")
+    commands = top.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
+
+    train = commands.add_parser("train", help="train a network on MNIST", argument_default=argparse.SUPPRESS)
+    for f in fields(Config):
+        default = getattr(Config(), f.name)
+        shown = f"{f.metadata['help']}" + ("" if default is None else f" (default: {default})".replace("%", "%%"))
+        train.add_argument(
+            "--" + f.name.replace("_", "-"),
+            type=kind(f),
+            choices=f.metadata.get("choices"),
+            nargs="+" if isinstance(default, list) else None,
+            help=shown,
+            metavar=None if "choices" in f.metadata else "DIR" if f.name == "data" else "N",
+        )
+    train.add_argument("--config", type=Path, metavar="FILE.toml", help="settings, which the options above override")
+    train.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: runs/ and the time)")
+    train.add_argument("--resume", type=Path, nargs="?", const=None, metavar="DIR",
+                       help="go on with the run in DIR (default: in --out, or the newest in runs/)")  # fmt: skip
+    train.set_defaults(run=run_train)
+
+    evaluate = commands.add_parser("eval", help="measure a trained network on the test images")
+    evaluate.add_argument("checkpoint", type=Path, help="run directory, or .npz file")
+    evaluate.add_argument("--data", metavar="DIR", help="other data than the network was trained on")
+    evaluate.set_defaults(run=run_eval)
+
+    predict = commands.add_parser("predict", help="classify images")
+    predict.add_argument("checkpoint", type=Path, help="run directory, or .npz file")
+    predict.add_argument("images", type=Path, nargs="+", help="IDX, .npy or picture files such as PNG")
+    predict.set_defaults(run=run_predict)
+
+    data = commands.add_parser("data", help="describe and verify the data")
+    data.add_argument("--data", metavar="DIR", help="other data than the MNIST inside")
+    data.set_defaults(run=run_data)
+    return top
+
+
+def run_train(options: argparse.Namespace) -> None:
+    """``tinygrad-mlp train``."""
+    from tinygrad_mlp.train import run
+
+    given = {f.name: getattr(options, f.name) for f in fields(Config) if hasattr(options, f.name)}
+    settings = Config.read(options.config) | given if hasattr(options, "config") else given
+    config = Config(**settings)
+    if not hasattr(options, "resume"):
+        directory = getattr(options, "out", None) or Path("runs", time.strftime("%Y%m%d-%H%M%S"))
+        if (directory / "config.toml").exists():
+            raise ArgumentError(
+                "--out", expected="a directory without a run in it", got=str(directory),
+                fix=f"Choose another, or go on with it: tinygrad-mlp train --resume {directory}",
+            )  # fmt: skip
+    else:
+        directory = options.resume or getattr(options, "out", None) or newest_run()
+        config = resumed(config, settings, directory)
+    try:
+        run.train(config, directory, resume=hasattr(options, "resume"))
+    except KeyboardInterrupt:
+        print(f"\ngo on with: tinygrad-mlp train --resume {directory}", file=sys.stderr)
+        raise
+
+
+def newest_run() -> Path:
+    """The run directory in ``runs/`` that began last."""
+    found = sorted(Path("runs").glob("*/config.toml"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise ArgumentError("--resume", expected="a run in runs/", got="none", fix="Name its directory.")
+    return found[-1].parent
+
+
+def resumed(config: Config, settings: dict[str, Any], directory: Path) -> Config:
+    """The configuration of the run in a directory; options given again must say the same."""
+    if not (directory / "config.toml").exists():  # killed before it had begun: begin it
+        return config
+    own = Config(**Config.read(directory / "config.toml"))
+    changed = [name for name in settings if asdict(config)[name] != asdict(own)[name]]
+    if changed:
+        raise ArgumentError(
+            "--resume", expected=f"the settings of the run, {', '.join(f'{n} = {asdict(own)[n]}' for n in changed)}",
+            got=", ".join(f"{name} = {settings[name]}" for name in changed),
+            fix="Leave them out, or begin a new run.",
+        )  # fmt: skip
+    return own
+
+
+def run_eval(options: argparse.Namespace) -> None:
+    """``tinygrad-mlp eval``."""
+    from tinygrad_mlp.data import load_mnist
+    from tinygrad_mlp.ops.losses import cross_entropy
+    from tinygrad_mlp.train import run
+
+    model, config = run.load(options.checkpoint)
+    images, labels = load_mnist(options.data or config.data).test
+    logits = run.predict(model, check_size(images, config, model))
+    right = int((logits.argmax(axis=1) == labels).sum())
+    print(f"{right:,} of {len(labels):,} test images right: accuracy {100 * right / len(labels):.2f} %, "
+          f"cross-entropy {float(cross_entropy(logits, labels)):.4f}")  # fmt: skip
+
+
+def run_predict(options: argparse.Namespace) -> None:
+    """``tinygrad-mlp predict``."""
+    from tinygrad_mlp.data.images import read_images
+    from tinygrad_mlp.ops.activations import softmax
+    from tinygrad_mlp.train import run
+
+    model, config = run.load(options.checkpoint)
+    for path in options.images:
+        images = check_size(read_images(path), config, model, path)
+        for i, p in enumerate(softmax(run.predict(model, images))):
+            name = f"{path}[{i}]" if len(images) > 1 else str(path)
+            print(f"{name}: class {p.argmax()}, probability {p.max():.4f}")
+
+
+def check_size(images: Any, config: Config, model: Any, path: Path | None = None) -> Any:
+    """The images, if they have as many pixels as the network has inputs."""
+    pixels = images[0].size if len(images) else 0
+    if pixels != model.sizes[0]:
+        raise DataError(
+            str(path or config.data or "MNIST"), got=f"shape {images.shape}",
+            expected=f"images of {model.sizes[0]} pixels, as the network was trained on",
+        )  # fmt: skip
+    return images
+
+
+def run_data(options: argparse.Namespace) -> None:
+    """``tinygrad-mlp data``."""
+    import numpy as np
+
+    from tinygrad_mlp.data import load_mnist, verify
+
+    if options.data is None:
+        for file, shape, sha256 in verify():
+            print(f"{file}  {'×'.join(map(str, shape))}  sha256 {sha256} as published")
+    for name, (images, labels) in load_mnist(options.data)._asdict().items():
+        counts = np.bincount(labels)
+        print(f"{name}: {images.shape[0]:,} images of {images.shape[1]}×{images.shape[2]}, mean {images.mean():.1f}; "
+              f"per class {', '.join(map(str, counts))}")  # fmt: skip

@@ -1,0 +1,101 @@
+"""The pictures of a training run, drawn by matplotlib (``pip install 'tinygrad-mlp[plots]'``)."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinygrad_mlp.errors import MissingExtraError
+from tinygrad_mlp.train.history import History
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Array = np.ndarray[Any, Any]
+INK, ACCENT = "#1f4e79", "#c55a11"
+
+
+def figure(width: float, height: float) -> "Figure":
+    """A blank figure of this size in inches, in no window and in no global list."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtraError(
+            "plots", expected="matplotlib", got="none", fix="pip install 'tinygrad-mlp[plots]'"
+        ) from error
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def save_curves(path: Path, history: History) -> None:
+    """Loss, accuracy and learning rate over the epochs."""
+    page = figure(9, 3)
+    epochs = history.column("epoch")
+    loss, accuracy, rate = page.subplots(1, 3)
+    loss.plot(epochs, history.column("train_loss"), "o-", color=INK, markersize=3, label="training")
+    if history[-1]["val_loss"] is not None:
+        loss.plot(epochs, history.column("val_loss"), "s--", color=ACCENT, markersize=3, label="validation")
+    loss.set_title("loss")
+    loss.legend()
+    if history[-1]["val_accuracy"] is not None:
+        accuracy.plot(epochs, [100 * a for a in history.column("val_accuracy")], "s--", color=ACCENT, markersize=3)
+    accuracy.set_title("validation accuracy, %")
+    rate.plot(epochs, history.column("lr"), "o-", color=INK, markersize=3)
+    rate.set_title("learning rate at the end of the epoch")
+    for axes in (loss, accuracy, rate):
+        axes.set_xlabel("epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    page.savefig(path, dpi=100)
+
+
+def save_confusion(path: Path, labels: Array, predicted: Array, classes: int) -> None:
+    """How often each true class (row) was taken for each class (column); the shade shows the mistakes alone."""
+    counts = np.zeros((classes, classes), int)
+    np.add.at(counts, (labels, predicted), 1)
+    mistakes = counts * (1 - np.eye(classes))
+    page = figure(5.5, 5.5)
+    axes = page.subplots()
+    axes.imshow(mistakes, cmap="Oranges", vmin=0, vmax=max(1.0, mistakes.max() * 1.3))
+    for true, guess in np.argwhere(counts):
+        weight = "bold" if true == guess else "normal"
+        axes.text(guess, true, str(counts[true, guess]), ha="center", va="center", fontsize=8, weight=weight)
+    axes.set_xticks(range(classes))
+    axes.set_yticks(range(classes))
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    axes.set_title(f"{int(mistakes.sum())} of {len(labels):,} test images wrong")
+    page.savefig(path, dpi=100)
+
+
+def save_weights(path: Path, weight: Array, height: int, width: int) -> None:
+    """The weights into each hidden unit as an image: blue where ink speaks for the unit, red where against it."""
+    units = weight.T.reshape(-1, height, width)
+    columns = int(np.ceil(np.sqrt(len(units) * 2)))
+    rows = -(-len(units) // columns)
+    sheet = np.full((rows * (height + 2), columns * (width + 2)), np.nan)
+    for i, unit in enumerate(units):
+        top, left = i // columns * (height + 2), i % columns * (width + 2)
+        sheet[top : top + height, left : left + width] = unit
+    page = figure(columns * 0.55, rows * 0.55 + 0.4)
+    axes = page.subplots()
+    limit = np.abs(weight).max()
+    axes.imshow(sheet, cmap="RdBu", vmin=-limit, vmax=limit, interpolation="nearest")
+    axes.set_axis_off()
+    axes.set_title(f"weights into the {len(units)} hidden units, ±{limit:.2f}")
+    page.savefig(path, dpi=100)
+
+
+def save_errors(path: Path, images: Array, labels: Array, probabilities: Array, count: int = 24) -> None:
+    """The mistakes made with the most confidence, each with what it is, what it was taken for, and how surely."""
+    predicted = probabilities.argmax(axis=1)
+    confidence = probabilities.max(axis=1)
+    wrong = np.flatnonzero(predicted != labels)
+    worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:count]
+    page = figure(8, 5.2)
+    grid = page.subplots(4, 6).ravel()
+    for axes in grid:
+        axes.set_axis_off()
+    for axes, i in zip(grid, worst, strict=False):
+        axes.imshow(images[i], cmap="gray_r", interpolation="nearest")
+        axes.set_title(f"{labels[i]}, not {predicted[i]} ({100 * confidence[i]:.0f} %)", fontsize=8)
+    page.suptitle("the most confident mistakes: true class, predicted class, probability")
+    page.savefig(path, dpi=100)
