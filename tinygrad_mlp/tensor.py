@@ -144,10 +144,12 @@ class Tensor(Traced):
         recorded, leaves = topological_order([self])
         gradients = {id(self): seed}
         pullback(recorded, gradients, free=not retain_graph)
+        given: set[int] = set()
         for leaf in leaves:
             leaf_gradient = gradients.get(id(leaf))
             if leaf_gradient is not None:
-                accumulate(leaf, leaf_gradient)
+                accumulate(leaf, leaf_gradient, shared=id(leaf_gradient) in given)
+                given.add(id(leaf_gradient))
 
     # What NumPy's own functions do with a Tensor.
 
@@ -408,9 +410,9 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], params: dict[str
     result.data = np.asarray(out) if isinstance(out, np.generic) else out
     result.grad = result.name = result.node = None
     if needs_grad and grad_enabled.get():
-        for arg in args[len(rules) :]:
-            if isinstance(arg, Tensor) and arg.node is not None:
-                raise missing_rule(function, argument=args.index(arg))
+        for i in range(len(rules), len(args)):
+            if isinstance(args[i], Tensor) and args[i].node is not None:
+                raise missing_rule(function, argument=i)
         result.node = Node(function, args, arrays, params, scope.get())
     watch = observer.get()
     if watch is not None:
@@ -464,11 +466,11 @@ def seed_gradient(output: Tensor, gradient: Any) -> Any:
     return gradient.astype(output.dtype)
 
 
-def accumulate(leaf: Traced, gradient: Any) -> None:
-    """Add to ``leaf.grad``, which owns its memory: what the backward pass hands over may be shared."""
+def accumulate(leaf: Traced, gradient: Any, shared: bool) -> None:
+    """Add to ``leaf.grad``, which owns its memory: what the backward pass hands over may belong to other leaves too."""
     if leaf.grad is not None:
         leaf.grad += gradient
-    elif isinstance(gradient, np.generic) or getattr(gradient, "base", None) is not None:
+    elif shared or isinstance(gradient, np.generic) or getattr(gradient, "base", None) is not None:
         leaf.grad = np.array(gradient)
     else:
         leaf.grad = gradient
@@ -487,14 +489,15 @@ def explain(error: Exception, function: Callable[..., Any], args: tuple[Any, ...
     """Make NumPy's complaint about an op name the op and the shapes."""
     if isinstance(error, TinygradError):
         return error
+    where = function_name(function) + (f" in {scope.get()}" if scope.get() else "")
     if type(error) is ValueError:
         shape_error = ShapeError(
-            function_name(function), expected="arguments that fit each other", got=f"{shapes(args)} ({error})",
+            where, expected="arguments that fit each other", got=f"{shapes(args)} ({error})",
             fix="Compare the shapes axis by axis from the right: equal, or one of them 1, or as the op demands.",
         )  # fmt: skip
         shape_error.function, shape_error.operands = function, args
         return shape_error
-    error.add_note(f"in {function_name(function)} on {shapes(args)}")
+    error.add_note(f"in {where} on {shapes(args)}")
     return error
 
 

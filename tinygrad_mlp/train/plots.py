@@ -40,7 +40,7 @@ def save_curves(path: Path, history: History) -> None:
         accuracy.plot(epochs, [100 * a for a in history.column("val_accuracy")], "s--", color=ACCENT, markersize=3)
     accuracy.set_title("validation accuracy, %")
     rate.plot(epochs, history.column("lr"), "o-", color=INK, markersize=3)
-    rate.set_title("learning rate at the end of the epoch")
+    rate.set_title("learning rate")
     for axes in (loss, accuracy, rate):
         axes.set_xlabel("epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
@@ -77,7 +77,7 @@ def save_weights(path: Path, weight: Array, height: int, width: int) -> None:
         sheet[top : top + height, left : left + width] = unit
     page = figure(columns * 0.55, rows * 0.55 + 0.4)
     axes = page.subplots()
-    limit = np.abs(weight).max()
+    limit = np.quantile(np.abs(weight), 0.998)  # the few largest would leave all others pale
     axes.imshow(sheet, cmap="RdBu", vmin=-limit, vmax=limit, interpolation="nearest")
     axes.set_axis_off()
     axes.set_title(f"weights into the {len(units)} hidden units, ±{limit:.2f}")

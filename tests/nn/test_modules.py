@@ -1,0 +1,236 @@
+"""Module and the layers: one contract for all of them."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tinygrad_mlp as tg
+from tinygrad_mlp.errors import ArgumentError, ShapeError, StateError
+
+F64 = {"dtype": np.float64}
+# name -> (make, input shape, parameters, repr). A new layer needs a row here.
+LAYERS = {
+    "Linear": (lambda: tg.nn.Linear(3, 2, rng=0, **F64), (4, 3), 8, "Linear(3 → 2)  # weight (3, 2), bias (2,), 8 parameters"),
+    "Linear without bias": (lambda: tg.nn.Linear(3, 2, bias=False, rng=0, **F64), (4, 3), 6, "Linear(3 → 2)  # weight (3, 2), 6 parameters"),
+    "Linear, batched": (lambda: tg.nn.Linear(3, 2, rng=0, **F64), (5, 4, 3), 8, "Linear(3 → 2)  # weight (3, 2), bias (2,), 8 parameters"),
+    "ReLU": (tg.nn.ReLU, (4, 3), 0, "ReLU()"),
+    "Tanh": (tg.nn.Tanh, (4, 3), 0, "Tanh()"),
+    "Sigmoid": (tg.nn.Sigmoid, (4, 3), 0, "Sigmoid()"),
+    "GELU": (tg.nn.GELU, (4, 3), 0, "GELU()"),
+    "Dropout": (lambda: tg.nn.Dropout(0.4, rng=0), (4, 3), 0, "Dropout(0.4)"),
+    "LayerNorm": (lambda: tg.nn.LayerNorm(3, **F64), (4, 3), 6, "LayerNorm(3)  # weight (3,), bias (3,), 6 parameters"),
+    "BatchNorm1d": (lambda: tg.nn.BatchNorm1d(3, **F64), (4, 3), 6, "BatchNorm1d(3)  # weight (3,), bias (3,), 6 parameters"),
+    "Flatten": (tg.nn.Flatten, (4, 3, 2), 0, "Flatten()"),
+    "Sequential": (lambda: tg.nn.Sequential(tg.nn.Linear(3, 2, rng=0, **F64), np.tanh), (4, 3), 8, "Sequential()  # 8 parameters\n  (0): Linear(3 → 2)  # weight (3, 2), bias (2,), 8 parameters"),
+    "MLP": (lambda: tg.nn.MLP(3, 2, 2, rng=0, **F64), (4, 3), 14, "MLP(3 → 2 → 2)  # 14 parameters\n  (fc1): Linear(3 → 2)  # weight (3, 2), bias (2,), 8 parameters\n  (activation1): ReLU()\n  (fc2): Linear(2 → 2)  # weight (2, 2), bias (2,), 6 parameters"),
+}  # fmt: skip
+every_layer = pytest.mark.parametrize("name", LAYERS)
+
+
+def batch(shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def test_every_layer_has_a_row():
+    made = {type(make()) for make, *_ in LAYERS.values()}
+    public = {value for value in vars(tg.nn).values() if isinstance(value, type)}
+    assert made == public - {tg.nn.Module}
+
+
+@every_layer
+def test_parameters_and_repr(name):
+    make, _, count, text = LAYERS[name]
+    assert sum(p.size for p in make().parameters()) == count
+    assert repr(make()) == text
+
+
+@every_layer
+def test_gradients_equal_central_differences(name):
+    """Of the input and of every parameter, in training mode, along a random direction."""
+    make, shape, *_ = LAYERS[name]
+    layer, x = make(), tg.Tensor(batch(shape), requires_grad=True)
+    weights = batch(layer(x).shape, seed=1)
+    leaves = [x, *layer.parameters()]
+
+    def loss():
+        for module in layer.named_modules():
+            if isinstance(module[1], tg.nn.Dropout):
+                module[1].rng = np.random.default_rng(7)
+        return (layer(x) * weights).sum()
+
+    loss().backward()
+    for leaf in leaves:
+        direction, h = batch(leaf.shape, seed=2), 1e-6
+        leaf.data += h * direction
+        up = loss().item()
+        leaf.data -= 2 * h * direction
+        down = loss().item()
+        leaf.data += h * direction
+        np.testing.assert_allclose((leaf.grad * direction).sum(), (up - down) / (2 * h), rtol=1e-6, atol=1e-8)
+
+
+@every_layer
+def test_state_makes_a_round_trip(name):
+    """Also buffers; the state is a copy, and loading copies."""
+    make, shape, *_ = LAYERS[name]
+    source, target = make(), make()
+    for p in source.parameters():
+        p.data += 1
+    source(batch(shape))
+    state = source.state_dict()
+    target.load_state_dict(state)
+    for array in state.values():
+        array += 5
+    source.eval()
+    target.eval()
+    np.testing.assert_array_equal(
+        np.asarray(target(tg.Tensor(batch(shape))).data), source(tg.Tensor(batch(shape))).data
+    )
+
+
+@every_layer
+def test_float32_in_float32_out(name):
+    make, shape, *_ = LAYERS[name]
+    layer = make()
+    for p in layer.parameters():
+        p.data = p.data.astype(np.float32)
+    for _, module in layer.named_modules():
+        if isinstance(module, tg.nn.BatchNorm1d):
+            module.running_mean, module.running_var = np.zeros(3, np.float32), np.ones(3, np.float32)
+    x = tg.Tensor(batch(shape).astype(np.float32), requires_grad=True)
+    for mode in (True, False):
+        out = layer.train(mode)(x)
+        assert out.dtype == np.float32
+        out.sum().backward()
+        assert x.grad.dtype == np.float32
+
+
+class Net(tg.nn.Module):
+    """Modules and parameters in every place they may stand."""
+
+    def __init__(self):
+        self.scale = tg.Tensor([1.0], requires_grad=True)
+        self.blocks = [tg.nn.Linear(2, 2, rng=0), tg.nn.Linear(2, 2, rng=1)]
+        self.heads = {"a": tg.nn.Linear(2, 1, rng=2), "b": (tg.nn.Linear(2, 1, rng=3),)}
+        self.shared = self.blocks[0]
+        self.mean = np.zeros(2)
+        self.note = "not a parameter"
+
+
+def test_lists_dicts_and_shared_modules():
+    names = [name for name, _ in Net().named_parameters()]
+    assert names == [
+        "scale", "blocks.0.weight", "blocks.0.bias", "blocks.1.weight", "blocks.1.bias",
+        "heads.a.weight", "heads.a.bias", "heads.b.0.weight", "heads.b.0.bias",
+    ]  # fmt: skip
+    assert [path for path, _ in Net().named_modules()] == ["", "blocks.0", "blocks.1", "heads.a", "heads.b.0"]
+    assert "mean" in Net().state_dict()
+
+
+def test_a_module_in_a_cycle_is_walked_once():
+    net = Net()
+    net.blocks[0].parent = net
+    assert len(list(net.named_parameters())) == 9
+
+
+def test_train_and_eval_reach_every_module():
+    net = Net().eval()
+    assert not any(module.training for _, module in net.named_modules())
+    assert all(module.training for _, module in net.train().named_modules())
+
+
+def test_load_state_dict_names_every_problem_and_changes_nothing():
+    model = tg.nn.MLP(3, 2, 2, rng=0)
+    before = model.state_dict()
+    state = model.state_dict()
+    del state["fc1.bias"]
+    state["fc9.bias"] = np.zeros(2)
+    state["fc2.weight"] = np.zeros((5, 2))
+    state["fc1.weight"] += 1
+    with pytest.raises(StateError) as caught:
+        model.load_state_dict(state)
+    for part in ("fc1.bias is missing", "fc9.bias is unexpected", "fc2.weight has shape (5, 2) instead of (2, 2)"):
+        assert part in str(caught.value)
+    for name, array in model.state_dict().items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+def test_shape_errors_name_the_module():
+    model = tg.nn.Sequential(tg.nn.MLP(4, 3, 2, rng=0))
+    with pytest.raises(ShapeError, match=r"np\.matmul in Sequential\.0\.fc1: .*\(5, 9\) and \(4, 3\)"):
+        model(np.ones((5, 9), np.float32))
+
+
+def test_zero_grad():
+    model = tg.nn.Linear(2, 1, rng=0)
+    model(np.ones((1, 2), np.float32)).sum().backward()
+    model.zero_grad()
+    assert all(p.grad is None for p in model.parameters())
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: tg.nn.Linear(2, 1, rng=None), r"Linear: .*Generator or an integer seed.*rng=0"),
+        (lambda: tg.nn.Linear(2, 1, init="best", rng=0), r"'he', 'xavier', 'normal', got 'best'"),
+        (lambda: tg.nn.Linear(0, 1, rng=0), r"at least one feature"),
+        (lambda: tg.nn.MLP(3, rng=0), r"sizes of input and output, got \(3,\)"),
+        (lambda: tg.nn.MLP(3, 2, activation="swish", rng=0), r"'relu', 'tanh', 'sigmoid', 'gelu', got 'swish'"),
+        (lambda: tg.nn.Dropout(1.0, rng=0), r"0 <= p < 1, got 1\.0"),
+        (lambda: tg.nn.Sequential(3), r"got 3 at position 0"),
+    ],
+)
+def test_bad_arguments(make, message):
+    with pytest.raises(ArgumentError, match=message):
+        make()
+
+
+def test_the_same_seed_gives_the_same_weights_whatever_the_dtype():
+    a, b = tg.nn.MLP(5, 4, 3, rng=3), tg.nn.MLP(5, 4, 3, rng=3, dtype=np.float64)
+    for p, q in zip(a.parameters(), b.parameters(), strict=True):
+        np.testing.assert_array_equal(p.data, q.data.astype(np.float32))
+
+
+@given(st.floats(0, 0.9), st.integers(0, 100))
+def test_dropout_keeps_the_mean_and_evaluation_is_the_identity(p, seed):
+    """Property: outputs are 0 or x/(1-p), about p of them 0; in evaluation the layer returns its input."""
+    layer, x = tg.nn.Dropout(p, rng=seed), np.ones(4000)
+    out = layer(x)
+    assert set(np.unique(out.round(6))) <= {0.0, round(1 / (1 - p), 6)}
+    assert abs((out == 0).mean() - p) < 5 * np.sqrt(p * (1 - p) / 4000) + 1e-9
+    assert layer.eval()(x) is x
+
+
+def test_batchnorm_follows_running_statistics():
+    layer, rng = tg.nn.BatchNorm1d(2, dtype=np.float64), np.random.default_rng(0)
+    x = rng.normal([3.0, -1.0], [2.0, 0.5], size=(64, 2))
+    out = layer(x)
+    np.testing.assert_allclose(out.data.mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(layer.running_mean, 0.1 * x.mean(axis=0))
+    np.testing.assert_allclose(layer.running_var, 0.9 + 0.1 * x.var(axis=0, ddof=1))
+    for _ in range(200):
+        layer(x)
+    np.testing.assert_allclose(layer.eval()(x).data, (x - x.mean(0)) / np.sqrt(x.var(0, ddof=1) + 1e-5), rtol=1e-6)
+    with pytest.raises(ShapeError, match="at least 2 rows"):
+        layer.train()(x[:1])
+    with pytest.raises(ShapeError, match=r"shape \(N, 2\)"):
+        layer(x[0])
+
+
+def test_layernorm_normalizes_rows():
+    out = tg.nn.LayerNorm(5, dtype=np.float64)(batch((3, 5))).data
+    np.testing.assert_allclose(out.mean(axis=-1), 0, atol=1e-12)
+    np.testing.assert_allclose(out.std(axis=-1), 1, rtol=1e-4)
+
+
+def test_an_empty_batch_goes_through():
+    model = tg.nn.Sequential(tg.nn.Flatten(), tg.nn.MLP(4, 3, 2, dropout=0.5, rng=0))
+    assert model(np.zeros((0, 2, 2), np.float32)).shape == (0, 2)
+
+
+def test_the_scope_is_restored_after_an_exception():
+    with pytest.raises(ShapeError):
+        tg.nn.Linear(2, 2, rng=0)(np.ones((1, 3)))
+    x = tg.Tensor([1.0], requires_grad=True)
+    assert (x * 2).node.scope is None

@@ -1,0 +1,248 @@
+"""Tensors among NumPy's functions and operators, and the errors that guard them."""
+
+import copy
+import pickle
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+import tinygrad_mlp as tg
+from tinygrad_mlp.errors import (
+    DtypeError,
+    GraphError,
+    MissingRuleError,
+    ShapeError,
+    UnsupportedArgumentError,
+)
+
+OPERATORS = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "/": lambda a, b: a / b,
+    "**": lambda a, b: a**b,
+    "%": lambda a, b: a % b,
+    "@": lambda a, b: a @ b,
+}
+
+
+def tensor(*shape, **settings):
+    return tg.Tensor(np.linspace(0.5, 2.0, int(np.prod(shape))).reshape(shape), requires_grad=True, **settings)
+
+
+@pytest.mark.parametrize("symbol", OPERATORS)
+def test_operators_work_from_both_sides(symbol):
+    """Tensor ∘ Tensor, Tensor ∘ array, array ∘ Tensor and numbers give NumPy's values, as Tensors."""
+    apply, x, y = OPERATORS[symbol], tensor(2, 2), np.array([[1.5, 0.5], [2.0, 1.0]])
+    expected = apply(x.data, y)
+    for result in (apply(x, tg.Tensor(y)), apply(x, y), apply(tg.Tensor(x.data), y)):
+        assert isinstance(result, tg.Tensor)
+        np.testing.assert_array_equal(result.data, expected)
+    np.testing.assert_array_equal(apply(y, x).data, apply(y, x.data))
+    if symbol != "@":
+        np.testing.assert_array_equal(apply(x, 2.0).data, apply(x.data, 2.0))
+        np.testing.assert_array_equal(apply(2.0, x).data, apply(2.0, x.data))
+
+
+@given(hnp.arrays(float, hnp.array_shapes(max_dims=3, max_side=3), elements=st.floats(-5, 5)))
+def test_the_three_spellings_are_one(array):
+    """Property: np.multiply(x, x), x * x and a primitive on Tensors agree with NumPy on arrays, value by value."""
+    x = tg.Tensor(array)
+    np.testing.assert_array_equal(np.multiply(x, x).data, array * array)
+    np.testing.assert_array_equal((x * x).data, array * array)
+    np.testing.assert_array_equal(tg.relu(x).data, np.maximum(array, 0))
+    np.testing.assert_array_equal(tg.relu(array), np.maximum(array, 0))
+
+
+def test_comparisons_and_argmax_give_plain_arrays():
+    x = tensor(3)
+    for result in (x > 1, x >= x, x == x, x != 1, x < np.ones(3), np.less(x, 1), np.argmax(x), np.isnan(x), x.argmax()):
+        assert not isinstance(result, tg.Tensor)
+    assert float(x[0]) == 0.5
+    assert x[0].item() == 0.5
+    assert bool(x[0] > 0)
+    assert len(x) == 3
+    assert [float(v) for v in x] == [0.5, 1.25, 2.0]
+
+
+def test_tensors_are_hashable_by_identity():
+    x, y = tensor(2), tensor(2)
+    assert len({x, y, x}) == 2
+
+
+@pytest.mark.parametrize(
+    "convert", [np.asarray, lambda x: np.array([x, x]), lambda x: np.ones(3).__iadd__(x), np.array]
+)
+def test_no_gradient_is_lost_in_a_conversion(convert):
+    with pytest.raises((GraphError, UnsupportedArgumentError), match=r"np\.stack|y = f\(x\)"):
+        convert(tensor(3))
+
+
+def test_assigning_a_tensor_into_an_array_says_what_to_write():
+    target = np.zeros((2, 3))
+    with pytest.raises(GraphError, match=r"np\.stack"):
+        target[0] = tensor(3)
+
+
+def test_plain_tensors_convert_freely():
+    x = tg.Tensor([1.0, 2.0])
+    np.testing.assert_array_equal(np.asarray(x), [1.0, 2.0])
+    assert np.asarray(x, dtype=np.float32).dtype == np.float32
+
+
+def test_no_copy_is_made_of_an_array():
+    array = np.ones(3)
+    assert tg.Tensor(array).data is array
+    assert tg.Tensor(array, requires_grad=True).detach().data is array
+
+
+@pytest.mark.parametrize(
+    "call, error, message",
+    [
+        (lambda x: x @ x, ShapeError, r"np\.matmul: .*\(2, 3\) and \(2, 3\)"),
+        (lambda x: x + np.ones(4), ShapeError, r"np\.add: .*\(2, 3\) and \(4,\)"),
+        (lambda x: x.reshape(7), ShapeError, r"np\.reshape: .*\(2, 3\)"),
+        (lambda x: np.concatenate([x, x.T]), ShapeError, r"np\.concatenate: .*\(2, 3\) and \(3, 2\)"),
+        (lambda x: np.i0(x), MissingRuleError, r"np\.i0: .*tg\.rules\.derivative\(np\.i0,.*tg\.rules\.constant"),
+        (lambda x: np.add(x, 1, out=np.ones((2, 3))), UnsupportedArgumentError, r"np\.add: .*out=.*y = f\(x\)"),
+        (lambda x: np.sum(x, where=x.data > 1), UnsupportedArgumentError, r"np\.sum: .*where=.*np\.where"),
+        (lambda x: np.sum(x, dtype=np.float32), UnsupportedArgumentError, r"np\.sum: .*dtype=.*astype"),
+        (lambda x: np.add.accumulate(x), UnsupportedArgumentError, r"np\.add\.accumulate: .*np\.cumsum"),
+        (lambda x: x.__setitem__(0, 1.0), GraphError, r"x\[index\] = value.*np\.where.*x\.data\[\.\.\.\]"),
+        (lambda x: x.__iadd__(1.0), GraphError, r"x \+= y on a leaf.*x = x \+ y"),
+        (lambda x: x.backward(), GraphError, r"a scalar.*\(2, 3\).*x\.sum\(\).*backward\(gradient\)"),
+        (lambda x: x.backward(np.ones(3)), ShapeError, r"gradient of shape \(2, 3\).*\(3,\)"),
+        (lambda x: x.detach().sum().backward(), GraphError, r"requires a gradient.*requires_grad=True"),
+        (lambda x: tg.Tensor([1, 2], requires_grad=True), DtypeError, r"int64.*1\.0 for 1"),
+        (lambda x: tg.Tensor(x), DtypeError, r"np\.stack"),
+        (lambda x: x.astype(int), DtypeError, r"int64.*x\.data\.astype"),
+        (lambda x: setattr(x * 2, "requires_grad", False), GraphError, r"np\.multiply.*detach"),
+        (lambda x: copy.deepcopy(x * 2), GraphError, r"deepcopy.*np\.multiply"),
+        (lambda x: pickle.dumps(x * 2), GraphError, r"pickle.*np\.multiply"),
+        (lambda x: tg.mse_loss(x[:, :1], np.ones(2)), ShapeError, r"mse_loss: .*\(2, 1\) and \(2,\).*reshape"),
+        (lambda x: tg.cross_entropy(x, np.array([0, 3])), ValueError, r"0 to 2, got 0 to 3"),
+        (lambda x: tg.cross_entropy(x, np.array([0, -1])), ValueError, r"0 to 2, got -1 to 0"),
+        (lambda x: tg.cross_entropy(x, np.array([[0], [1]])), ShapeError, r"\(2,\) with class numbers.*\(2, 1\).*reshape"),
+        (lambda x: tg.cross_entropy(x, np.array([0.0, 1.0])), DtypeError, r"integer.*float64.*astype\(int\)"),
+        (lambda x: tg.cross_entropy(x[0], np.array([0])), ShapeError, r"logits of shape \(N, C\)"),
+        (lambda x: tg.cross_entropy(x, np.array([0, 1]), label_smoothing=2.0), ValueError, r"from 0 to 1, got 2\.0"),
+        (lambda x: tg.cross_entropy(x, np.array([0, 1]), reduction="avg"), ValueError, r"\"mean\", \"sum\" or \"none\""),
+    ],
+)  # fmt: skip
+def test_errors_name_the_op_the_shapes_and_the_way_out(call, error, message):
+    with pytest.raises(error, match=message):
+        call(tensor(2, 3))
+
+
+def test_numpys_own_errors_keep_their_type_and_say_where():
+    with pytest.raises(np.exceptions.AxisError) as caught:
+        tensor(2, 3).sum(axis=5)
+    assert "np.sum on (2, 3)" in caught.value.__notes__[0]
+
+
+def test_a_shape_error_carries_the_operands_for_drawing():
+    x = tensor(2, 3)
+    with pytest.raises(ShapeError) as caught:
+        x @ x
+    assert caught.value.function is np.matmul
+    assert caught.value.operands == (x, x) or caught.value.operands[0] is x
+
+
+def test_rebinding_a_result_is_allowed():
+    """``loss += penalty`` is common and harmless: the old Tensor is a result, no parameter."""
+    x = tensor(2)
+    loss = (x * x).sum()
+    loss += x.sum()
+    loss.backward()
+    np.testing.assert_allclose(x.grad, 2 * x.data + 1)
+
+
+def test_no_grad_is_restored_after_an_exception_and_separate_per_thread():
+    x, seen = tensor(2), []
+    with pytest.raises(RuntimeError, match="inside"), tg.no_grad():
+        assert not (x * 2).requires_grad
+        thread = threading.Thread(target=lambda: seen.append((x * 2).requires_grad))
+        thread.start()
+        thread.join()
+        raise RuntimeError("inside")
+    assert seen == [True]
+    assert (x * 2).requires_grad
+
+
+def test_freezing_a_leaf():
+    x, y = tensor(2), tensor(2)
+    x.requires_grad = False
+    (x * y).sum().backward()
+    assert x.grad is None
+    np.testing.assert_array_equal(y.grad, x.data)
+
+
+def test_inputs_by_keyword_are_differentiated():
+    x = tensor(3)
+    np.sum(a=x).backward()
+    np.testing.assert_array_equal(x.grad, np.ones(3))
+    low = tg.Tensor(1.0, requires_grad=True)
+    np.clip(x, a_min=low, a_max=None).sum().backward()
+    assert low.grad == 1.0
+
+
+def test_an_argument_without_a_rule_is_an_error_not_a_zero():
+    @tg.rules.primitive
+    def scaled(x, factor):
+        return x * factor
+
+    tg.rules.derivative(scaled, lambda g, out, x, factor: g * factor)
+    try:
+        with pytest.raises(MissingRuleError, match="argument 1"):
+            scaled(tensor(2), tensor(2))
+    finally:
+        del tg.rules.RULES[scaled]
+
+
+def test_repr_shows_values_name_and_origin():
+    x = tg.Tensor(np.array([1.0, 2.0], np.float32), requires_grad=True, name="w")
+    assert repr(x) == "Tensor([1., 2.], dtype=float32, name='w', requires_grad=True)"
+    assert repr(x * 2.0) == "Tensor([2., 4.], dtype=float32, op=np.multiply)"
+    assert repr(tg.Tensor(np.ones((100, 100)))) == "Tensor(shape=(100, 100))"
+
+
+def test_copies_and_pickles_of_leaves():
+    x = tensor(2, name="w")
+    for twin in (copy.deepcopy(x), pickle.loads(pickle.dumps(x))):  # noqa: S301 - our own bytes
+        assert twin.requires_grad
+        assert twin.name == "w"
+        twin.data[0] = 9
+        assert x.data[0] == 0.5
+
+
+@pytest.mark.parametrize(
+    "function, x, expected",
+    [
+        (tg.relu, [0.0], [0.0]),
+        (np.abs, [0.0], [0.0]),
+        (lambda x: np.maximum(x, [1.0, 1.0]), [1.0, 1.0], [0.5, 0.5]),
+        (lambda x: np.minimum(x, [1.0, 1.0]), [1.0, 1.0], [0.5, 0.5]),
+        (np.max, [3.0, 1.0, 3.0, 3.0], [1 / 3, 0, 1 / 3, 1 / 3]),
+        (np.min, [1.0, 1.0, 3.0], [0.5, 0.5, 0.0]),
+        (lambda x: np.clip(x, -1, 1), [-1.0, 1.0, 2.0], [1.0, 1.0, 0.0]),
+        (lambda x: x**0, [0.0, 2.0], [0.0, 0.0]),
+        (lambda x: x**2, [0.0], [0.0]),
+        (np.linalg.norm, [0.0, 0.0], [0.0, 0.0]),
+    ],
+)
+def test_conventions_where_calculus_leaves_a_choice(function, x, expected):
+    """The table of docs/conventions.md."""
+    x = tg.Tensor(x, requires_grad=True)
+    np.sum(function(x)).backward()
+    np.testing.assert_allclose(x.grad, expected)
+
+
+def test_the_root_has_an_infinite_slope_at_zero():
+    x = tg.Tensor([0.0], requires_grad=True)
+    with np.errstate(divide="ignore"):
+        np.sqrt(x).sum().backward()
+    assert x.grad == np.inf
