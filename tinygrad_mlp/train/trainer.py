@@ -18,7 +18,7 @@ from tinygrad_mlp.errors import ArgumentError, NonFiniteError
 from tinygrad_mlp.nn import Module
 from tinygrad_mlp.ops.losses import cross_entropy
 from tinygrad_mlp.optim import Optimizer, clip_grad_norm
-from tinygrad_mlp.tensor import Tensor, no_grad
+from tinygrad_mlp.tensor import no_grad
 from tinygrad_mlp.train import checkpoint
 from tinygrad_mlp.train.callbacks import Callback
 from tinygrad_mlp.train.history import History
@@ -184,11 +184,10 @@ class Trainer:
         if not math.isfinite(value):
             self._explain_divergence(x, y, value)
         loss.backward()
-        trained = [slot.param for slot in self.optimizer.slots]
         if self.optimizer.step_count == 0:
-            self._warn_of_untrained_parameters(trained)
+            self._warn_of_untrained_parameters()
         if self.clip_norm is not None:
-            clip_grad_norm(trained, self.clip_norm)
+            clip_grad_norm(self.optimizer.params, self.clip_norm)
         self.optimizer.step()
         return value
 
@@ -219,11 +218,12 @@ class Trainer:
             raise
         raise NonFiniteError("training", expected="a finite loss", got=f"{value} from dropout's last draw", fix=fix)
 
-    def _warn_of_untrained_parameters(self, trained: list[Tensor]) -> None:
+    def _warn_of_untrained_parameters(self) -> None:
         """Say which parameters will not train: without a gradient after the first step, or in no optimizer."""
+        trained = {id(p) for p in self.optimizer.params}
         wanted = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
         no_gradient = [name for name, p in wanted.items() if p.grad is None]
-        not_updated = [name for name, p in wanted.items() if not any(p is parameter for parameter in trained)]
+        not_updated = [name for name, p in wanted.items() if id(p) not in trained]
         if no_gradient:
             warnings.warn(
                 f"No gradient reached {', '.join(no_gradient)}: the loss does not depend on it.", stacklevel=4
