@@ -49,6 +49,12 @@ def gelu(x: Any) -> Any:
     return 0.5 * x * (1 + np.tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)))
 
 
+def shifted(x: Any, axis: int) -> Any:
+    """x - max(x), in a new array with ``axis`` in front, where NumPy reduces a short axis several times faster."""
+    front = np.swapaxes(x, axis, 0).copy()
+    return front - np.max(front, axis=0)
+
+
 @primitive
 def softmax(x: Any, axis: int = -1) -> Any:
     """exp(x) / Σ exp(x) along ``axis``: positive numbers that sum to 1. Shifted by the maximum, so nothing overflows.
@@ -56,8 +62,9 @@ def softmax(x: Any, axis: int = -1) -> Any:
     >>> softmax(np.array([0.0, 10_000.0]))
     array([0., 1.])
     """
-    e = np.exp(x - np.max(x, axis=axis, keepdims=True))
-    return e / np.sum(e, axis=axis, keepdims=True)
+    e = np.exp(shifted(x, axis))
+    e /= np.sum(e, axis=0)
+    return np.swapaxes(e, 0, axis)
 
 
 @primitive
@@ -67,8 +74,9 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
     >>> log_softmax(np.array([0.0, 10_000.0]))
     array([-10000.,      0.])
     """
-    shifted = x - np.max(x, axis=axis, keepdims=True)
-    return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
+    z = shifted(x, axis)
+    z -= np.log(np.sum(np.exp(z), axis=0))
+    return np.swapaxes(z, 0, axis)
 
 
 @primitive
@@ -85,7 +93,7 @@ def logsumexp(x: Any, axis: int | tuple[int, ...] | None = None, *, keepdims: bo
 
 
 # fmt: off
-derivative(relu,         lambda g, out, x: np.where(x > 0, g, 0))
+derivative(relu,         lambda g, out, x: g * (x > 0))
 derivative(sigmoid,      lambda g, out, x: g * out * (1 - out))
 derivative(softplus,     lambda g, out, x: g * sigmoid(x))
 derivative(softmax,      lambda g, out, x, axis=-1: out * (g - np.sum(g * out, axis=axis, keepdims=True)))

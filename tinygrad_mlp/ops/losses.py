@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.errors import ArgumentError, DtypeError, ShapeError
-from tinygrad_mlp.ops.activations import log_softmax, softmax
+from tinygrad_mlp.ops.activations import log_softmax, shifted, softmax
 from tinygrad_mlp.rules import derivative, primitive
 
 
@@ -34,44 +34,64 @@ def cross_entropy(logits: Any, targets: Any, *, label_smoothing: float = 0.0, re
     >>> cross_entropy(np.array([[0.0, 0.0], [10_000.0, 0.0]]), np.array([0, 0])).round(4)
     np.float64(0.3466)
     """
-    y = distribution(logits, targets, label_smoothing)
-    losses = -np.sum(y * log_softmax(logits), axis=-1)
-    if reduction == "mean":
-        return np.mean(losses)
-    if reduction == "sum":
-        return np.sum(losses)
+    check_targets(logits, targets, label_smoothing, reduction)
+    z = shifted(logits, axis=-1)
+    log_sum = np.log(np.sum(np.exp(z), axis=0))
+    if targets.ndim == 2:
+        y = smooth(targets.T, label_smoothing)
+        losses = log_sum * np.sum(y, axis=0) - np.sum(y * z, axis=0)
+    else:
+        right = z[targets, np.arange(len(targets))]
+        losses = log_sum - right
+        if label_smoothing:
+            losses += label_smoothing * (right - np.mean(z, axis=0))
     if reduction == "none":
         return losses
-    raise ArgumentError("cross_entropy", expected='reduction "mean", "sum" or "none"', got=repr(reduction))
+    return np.sum(losses) / (len(targets) if reduction == "mean" else 1)
 
 
-def distribution(logits, targets, label_smoothing):
-    """The targets as an (N, C) array of probabilities, smoothed; raises where they do not fit the logits."""
+def check_targets(logits, targets, label_smoothing, reduction):
+    """Raise where the arguments of cross_entropy do not fit each other."""
+    if reduction not in ("mean", "sum", "none"):
+        raise ArgumentError("cross_entropy", expected='reduction "mean", "sum" or "none"', got=repr(reduction))
+    if not 0 <= label_smoothing <= 1:
+        raise ArgumentError("cross_entropy", expected="label_smoothing from 0 to 1", got=str(label_smoothing))
     if logits.ndim != 2:
         raise ShapeError("cross_entropy", expected="logits of shape (N, C)", got=str(logits.shape))
     n, classes = logits.shape
-    if not 0 <= label_smoothing <= 1:
-        raise ArgumentError("cross_entropy", expected="label_smoothing from 0 to 1", got=str(label_smoothing))
-    if targets.shape == (n, classes) and targets.dtype.kind == "f":
-        y = targets
-    elif targets.shape != (n,):
+    kind = targets.dtype.kind
+    if targets.shape == (n, classes) and kind == "f":
+        return
+    if targets.shape != (n,):
         raise ShapeError(
             "cross_entropy", expected=f"targets of shape ({n},) with class numbers, or ({n}, {classes}) with floats",
             got=f"{targets.shape} of {targets.dtype}", fix="Flatten class numbers with targets.reshape(-1).",
         )  # fmt: skip
-    elif targets.dtype.kind not in "iu":
+    if kind not in "iu":
         raise DtypeError(
             "cross_entropy", expected="class numbers of an integer dtype", got=str(targets.dtype),
             fix="Convert them with targets.astype(int).",
         )  # fmt: skip
-    else:
-        y = (targets[:, None] == np.arange(classes)).astype(logits.dtype)
-        if np.count_nonzero(y) != n:
-            raise ArgumentError(
-                "cross_entropy", expected=f"class numbers from 0 to {classes - 1}",
-                got=f"{targets.min()} to {targets.max()}",
-            )  # fmt: skip
-    return (1 - label_smoothing) * y + label_smoothing / classes if label_smoothing else y
+    if n and (targets.max() >= classes or (kind == "i" and targets.min() < 0)):
+        raise ArgumentError(
+            "cross_entropy",
+            expected=f"class numbers from 0 to {classes - 1}",
+            got=f"{targets.min()} to {targets.max()}",
+        )
+
+
+def smooth(y, label_smoothing):
+    """Give a share of each target to all classes alike; classes stand along the first axis."""
+    return (1 - label_smoothing) * y + label_smoothing / len(y) if label_smoothing else y
+
+
+def distribution(logits, targets, label_smoothing):
+    """The targets as probabilities Y, an array of the shape and dtype of the logits, smoothed."""
+    if targets.ndim == 2:
+        return smooth(targets.T, label_smoothing).T
+    y = np.zeros_like(logits.T)
+    y[targets, np.arange(len(targets))] = 1
+    return smooth(y, label_smoothing).T
 
 
 def per_row(g, n, reduction):
@@ -80,9 +100,12 @@ def per_row(g, n, reduction):
 
 
 def cross_entropy_logits(g, out, logits, targets, *, label_smoothing=0.0, reduction="mean"):
-    """δz = (P - Y) / N. Where a row of Y sums to s instead of 1, s P - Y."""
+    """δz = (P - Y) / N. Where the rows of Y are free, they may sum to s instead of 1: then s P - Y."""
     y = distribution(logits, targets, label_smoothing)
-    return (softmax(logits) * np.sum(y, axis=-1, keepdims=True) - y) * per_row(g, len(logits), reduction)
+    p = softmax(logits)
+    if targets.ndim == 2:
+        p = p * np.sum(y, axis=-1, keepdims=True)
+    return (p - y) * per_row(g, len(logits), reduction)
 
 
 def cross_entropy_targets(g, out, logits, targets, *, label_smoothing=0.0, reduction="mean"):
