@@ -16,6 +16,15 @@ from tinygrad_mlp import nn as nn
 from tinygrad_mlp import ops as ops
 from tinygrad_mlp import optim as optim
 from tinygrad_mlp import rules as rules
+from tinygrad_mlp.autodiff import grad as grad
+from tinygrad_mlp.autodiff import gradients as gradients
+from tinygrad_mlp.autodiff import hessian as hessian
+from tinygrad_mlp.autodiff import hvp as hvp
+from tinygrad_mlp.autodiff import jacobian as jacobian
+from tinygrad_mlp.autodiff import jvp as jvp
+from tinygrad_mlp.autodiff import value_and_grad as value_and_grad
+from tinygrad_mlp.autodiff import vjp as vjp
+from tinygrad_mlp.debugging import debug as debug
 from tinygrad_mlp.ops.activations import gelu as gelu
 from tinygrad_mlp.ops.activations import log_softmax as log_softmax
 from tinygrad_mlp.ops.activations import logsumexp as logsumexp

@@ -9,6 +9,7 @@ topological order, and a leaf edited in place after an op used it shows as a par
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,10 @@ import numpy as np
 from tinygrad_mlp.errors import GraphError, function_name
 from tinygrad_mlp.rules import RULES, Traced
 
+Visit = Callable[[Any, Any, Any], None]
+
 clock = itertools.count()
+backward_observer: ContextVar[Callable[[dict[int, Any]], Visit] | None] = ContextVar("backward_observer", default=None)
 NO_PARAMS: dict[str, Any] = {}
 
 
@@ -38,7 +42,7 @@ class Node:
     scope : tuple or None
         The modules that were running, as ``(outer scope, module)``.
     trace : object
-        What `debug` keeps here; None outside it.
+        What `debug` keeps here, with a ``line`` and a ``release()``; None outside it.
     """
 
     __slots__ = ("args", "arrays", "function", "params", "scope", "time", "trace")
@@ -60,11 +64,12 @@ class Node:
         self.trace: Any = None
 
     def free(self) -> None:
-        """Let go of everything kept for the backward pass; the function stays, for error messages."""
+        """Let go of everything kept for the backward pass; the function and its line stay, for error messages."""
         self.args = None
         self.arrays = ()
         self.params = NO_PARAMS
-        self.trace = None
+        if self.trace is not None:
+            self.trace.release()
 
 
 def parents(node: Node) -> Iterator[Traced]:
@@ -76,8 +81,15 @@ def parents(node: Node) -> Iterator[Traced]:
             yield from (item for item in arg if isinstance(item, Traced))
 
 
-def topological_order(outputs: Iterable[Traced]) -> tuple[list[Traced], list[Traced]]:
+def topological_order(outputs: Iterable[Traced], since: int = 0) -> tuple[list[Traced], list[Traced]]:
     """Everything that requires a gradient and that ``outputs`` depend on.
+
+    Parameters
+    ----------
+    outputs : iterable of Tensor
+        Where the walk begins.
+    since : int
+        Results of ops that ran before this time count as leaves: the walk does not go behind them.
 
     Returns
     -------
@@ -101,7 +113,7 @@ def topological_order(outputs: Iterable[Traced]) -> tuple[list[Traced], list[Tra
         if node is None or id(tensor) in seen:
             continue
         seen.add(id(tensor))
-        if node.function is None:
+        if node.function is None or node.time < since:
             leaves.append(tensor)
         elif node.args is None:
             raise freed(tensor)
@@ -124,7 +136,9 @@ def unbroadcast(gradient: Any, like: Any) -> Any:
     return gradient
 
 
-def contributions(tensor: Traced, gradient: Any, create_graph: bool) -> Iterator[tuple[Any, Any]]:
+def contributions(
+    tensor: Traced, gradient: Any, create_graph: bool, needed: set[int] | None
+) -> Iterator[tuple[Any, Any]]:
     """Call the rules of the op that made ``tensor``: pairs of an argument and the gradient that flows to it."""
     node = tensor.node
     inputs, out = (node.args, tensor) if create_graph else (node.arrays, tensor.data)
@@ -132,21 +146,35 @@ def contributions(tensor: Traced, gradient: Any, create_graph: bool) -> Iterator
         if rule is None:
             continue
         if isinstance(arg, Traced):
-            if arg.node is not None:
+            if arg.node is not None and (needed is None or id(arg) in needed):
                 yield arg, rule(gradient, out, *inputs, **node.params)
-        elif isinstance(arg, (list, tuple)) and any(isinstance(item, Traced) and item.node is not None for item in arg):
-            for item, part in zip(arg, rule(gradient, out, *inputs, **node.params), strict=True):
-                if isinstance(item, Traced) and item.node is not None:
-                    yield item, part
+        elif isinstance(arg, (list, tuple)):
+            wanted = [
+                isinstance(item, Traced) and item.node is not None and (needed is None or id(item) in needed)
+                for item in arg
+            ]
+            if any(wanted):
+                parts = rule(gradient, out, *inputs, **node.params)
+                yield from (pair for pair, want in zip(zip(arg, parts, strict=True), wanted, strict=True) if want)
+
+
+def dependents(recorded: list[Traced], inputs: set[int]) -> set[int]:
+    """The ids of ``inputs`` and of all the Tensors in ``recorded`` that depend on them."""
+    found = set(inputs)
+    for tensor in recorded:
+        if any(id(parent) in found for parent in parents(tensor.node)):
+            found.add(id(tensor))
+    return found
 
 
 def pullback(
     recorded: list[Traced],
     gradients: dict[int, Any],
     *,
+    inputs: set[int] | None = None,
     create_graph: bool = False,
     free: bool = False,
-    visit: Callable[[Any, Any, Any], None] | None = None,
+    visit: Visit | None = None,
 ) -> None:
     """Carry gradients from outputs back to everything they depend on.
 
@@ -156,22 +184,32 @@ def pullback(
         From `topological_order`. It is emptied on the way, so that a Tensor nobody else holds goes as soon as it is
         done with.
     gradients : dict
-        ``id(tensor) -> gradient``. On entry the seeds of the outputs; on return the gradients of the leaves. These
-        arrays may share memory with each other and with the seeds: copy one before editing it.
+        ``id(tensor) -> gradient``. On entry the seeds of the outputs; on return the gradients of the leaves, or of
+        ``inputs``. These arrays may share memory with each other and with the seeds: copy one before editing it.
+    inputs : set of int, optional
+        The ids of the Tensors whose gradients are wanted, results of ops among them. Only what lies between them and
+        the outputs is computed. Default: all leaves.
     create_graph : bool
         Call the rules with Tensors instead of arrays, so that the gradients are recorded in turn.
     free : bool
         Free each node once it is done with.
     visit : callable, optional
         ``(tensor, parent, contribution)``: told of each gradient that flows along an edge, in the order of the pass.
+        Default: what ``backward_observer`` makes of ``gradients``, where `debug` has set it.
     """
     summed: set[int] = set()  # totals allocated here, which may be added to in place
+    needed = None if inputs is None else dependents(recorded, inputs)
+    watch = backward_observer.get()
+    if visit is None and watch is not None:
+        visit = watch(gradients)
     while recorded:
         tensor = recorded.pop()
         node = tensor.node
         gradient = gradients.pop(id(tensor), None)
         if gradient is not None:
-            for parent, contribution in contributions(tensor, gradient, create_graph):
+            if inputs is not None and id(tensor) in inputs:
+                gradients[id(tensor)] = gradient
+            for parent, contribution in contributions(tensor, gradient, create_graph, needed):
                 if parent.node.time > node.time:
                     raise overwritten(tensor, parent)
                 data = parent.data
@@ -188,7 +226,8 @@ def pullback(
                     gradients[key] = total
                 else:
                     gradients[key] = total + contribution
-                    summed.add(key)
+                    if not create_graph:  # Tensors never change in place
+                        summed.add(key)
         if free:
             node.free()
 
@@ -197,7 +236,8 @@ def describe(tensor: Traced) -> str:
     """Name a Tensor in an error message."""
     name = f"{tensor.name!r}, " if tensor.name else ""
     made = f"the result of {function_name(tensor.node.function)}" if tensor.node.function else "a leaf"
-    return f"Tensor ({name}{made}, shape {tensor.data.shape})"
+    line = f", made at {tensor.node.trace.line}" if tensor.node.trace else ""
+    return f"Tensor ({name}{made}, shape {tensor.data.shape}{line})"
 
 
 def freed(tensor: Traced) -> GraphError:

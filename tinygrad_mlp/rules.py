@@ -22,7 +22,8 @@ array([3., 3.])
 
 import functools
 import inspect
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from tinygrad_mlp.errors import MissingRuleError, UnsupportedArgumentError, function_name
@@ -93,6 +94,7 @@ def composite(function: Function) -> Callable[[F], F]:
 
     def register(definition: F) -> F:
         COMPOSITES[function] = definition
+        accepted_arguments.cache_clear()
         return definition
 
     return register
@@ -106,37 +108,51 @@ def primitive(function: F) -> F:
 
     @functools.wraps(function)
     def dispatch(*args: Any, **params: Any) -> Any:
-        for value in args:
-            if isinstance(value, Traced):
-                return value.__record__(dispatch, args, params)
-        for value in params.values():
-            if isinstance(value, Traced):
-                return value.__record__(dispatch, args, params)
-        return function(*args, **params)
+        tensor = first_traced((*args, *params.values()))
+        return function(*args, **params) if tensor is None else tensor.__record__(dispatch, args, params)
 
     return dispatch  # type: ignore[return-value]
 
 
+def first_traced(values: Iterable[Any]) -> Traced | None:
+    """The first Tensor among some arguments, those inside sequences included."""
+    for value in values:
+        if isinstance(value, Traced):
+            return value
+        if isinstance(value, (list, tuple)):
+            for item in value:
+                if isinstance(item, Traced):
+                    return item
+    return None
+
+
 @functools.cache
-def accepted_arguments(function: Function) -> tuple[int, tuple[str, ...]]:
-    """How many positional arguments the rules of ``function`` take, and the names of all the arguments they take."""
-    rule = next(rule for rule in RULES[function] if rule is not None)
-    parameters = list(inspect.signature(rule).parameters.values())[2:]
-    positional = sum(p.kind is not p.KEYWORD_ONLY for p in parameters)
-    return positional, tuple(p.name for p in parameters)
+def accepted_arguments(function: Function) -> tuple[float, tuple[str, ...] | None]:
+    """How many positional arguments ``function`` takes on Tensors, and the names of all its arguments (None: any)."""
+    if function in COMPOSITES:
+        parameters = list(inspect.signature(COMPOSITES[function]).parameters.values())
+    else:
+        rule = next(rule for rule in RULES[function] if rule is not None)
+        parameters = list(inspect.signature(rule).parameters.values())[2:]
+    kinds = [p.kind for p in parameters]
+    positional = sum(kind not in (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD) for kind in kinds)
+    names = None if inspect.Parameter.VAR_KEYWORD in kinds else tuple(p.name for p in parameters)
+    return math.inf if inspect.Parameter.VAR_POSITIONAL in kinds else positional, names
 
 
 def check_arguments(
     function: Function, args: tuple[Any, ...], params: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Bring a call to the form the rules know, or raise where it has an argument that they do not.
+    """Bring a call to the form that the rules or the composite know, or raise where it has an argument they do not.
 
     Inputs given by keyword (``np.sum(a=x)``) become positional; arguments that say what holds anyway
     (``out=None``) are dropped.
     """
-    if any(isinstance(value, Traced) for value in params.values()):
+    if function in RULES and first_traced(params.values()) is not None:
         args, params = positional_inputs(function, args, params)
     positional, names = accepted_arguments(function)
+    if names is None:
+        return args, params
     unknown = [name for name in params if name not in names]
     for name in unknown:
         if params[name] is not None:
@@ -164,9 +180,20 @@ def positional_inputs(
     """Move inputs given by keyword to their position."""
     signature = inspect.signature(function)
     bound = signature.bind(*args, **params).arguments
+    for parameter in signature.parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            bound.update(bound.pop(parameter.name, {}))
     names = list(signature.parameters)[: max(len(RULES[function]), len(args))]
     moved = tuple(bound.get(name, signature.parameters[name].default) for name in names)
-    return moved, {name: value for name, value in bound.items() if name not in names}
+    params = {name: value for name, value in bound.items() if name not in names}
+    if first_traced(params.values()) is not None:
+        raise UnsupportedArgumentError(
+            function_name(function),
+            expected=f"Tensors only as the arguments {', '.join(names)}",
+            got=f"one as {next(name for name, value in params.items() if first_traced([value]) is not None)}=",
+            fix="Pass its plain array (x.data) if its gradient is not wanted.",
+        )
+    return moved, params
 
 
 ALTERNATIVES = {

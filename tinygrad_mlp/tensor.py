@@ -427,6 +427,7 @@ def dispatch(function: Callable[..., Any], args: tuple[Any, ...], params: dict[s
             args, params = check_arguments(function, args, params)
         return record(function, args, params)
     if function in COMPOSITES:
+        args, params = check_arguments(function, args, params)
         return COMPOSITES[function](*args, **params)
     if function in CONSTANTS:
         return function(*plain(args), **{name: plain(value) for name, value in params.items()})

@@ -1,5 +1,31 @@
 """Tables of rules, one file per family. Importing this package registers them all."""
 
-from tinygrad_mlp.ops import activations, elementwise, linear, losses, reductions, shaping
+from tinygrad_mlp.ops import (
+    activations,
+    calculus,
+    einsum,
+    elementwise,
+    joining,
+    linalg,
+    linear,
+    losses,
+    norms,
+    reductions,
+    shaping,
+    sorting,
+)
 
-__all__ = ["activations", "elementwise", "linear", "losses", "reductions", "shaping"]
+__all__ = [
+    "activations",
+    "calculus",
+    "einsum",
+    "elementwise",
+    "joining",
+    "linalg",
+    "linear",
+    "losses",
+    "norms",
+    "reductions",
+    "shaping",
+    "sorting",
+]

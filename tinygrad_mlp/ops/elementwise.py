@@ -1,55 +1,198 @@
 """Functions that work element by element. Vocabulary of the rules: see `tinygrad_mlp.rules`."""
 
+import math
+
 import numpy as np
 
-from tinygrad_mlp.rules import constant, derivative
+from tinygrad_mlp.rules import composite, constant, derivative, primitive
 
-# fmt: off
-
-# -- arithmetic ------------------------------------------------------------------------------------------------------
-derivative(np.add,       lambda g, out, x, y: g,
-                         lambda g, out, x, y: g)
-derivative(np.subtract,  lambda g, out, x, y: g,
-                         lambda g, out, x, y: -g)
-derivative(np.multiply,  lambda g, out, x, y: g * y,
-                         lambda g, out, x, y: g * x)
-derivative(np.divide,    lambda g, out, x, y: g / y,
-                         lambda g, out, x, y: -g * out / y)
-# y - (y != 0) is the exponent y - 1, but 0 where y is 0: x**0 has the derivative 0 at x = 0 too.
-derivative(np.power,     lambda g, out, x, y: g * y * x ** (y - (y != 0)),
-                         lambda g, out, x, y: g * out * np.log(np.where(x > 0, x, 1)))
-derivative(np.negative,  lambda g, out, x: -g)
-derivative(np.square,    lambda g, out, x: 2 * g * x)
-derivative(np.sqrt,      lambda g, out, x: g / (2 * out))
-derivative(np.absolute,  lambda g, out, x: g * np.sign(x))
-
-# -- exponentials ----------------------------------------------------------------------------------------------------
-derivative(np.exp,       lambda g, out, x: g * out)
-derivative(np.log,       lambda g, out, x: g / x)
-derivative(np.tanh,      lambda g, out, x: g * (1 - out * out))
-
-# -- choices: a tie of maximum or minimum gives half to each; a value on a bound of clip passes its gradient ----------
-derivative(np.maximum,   lambda g, out, x, y: larger(g, x, y),
-                         lambda g, out, x, y: larger(g, y, x))
-derivative(np.minimum,   lambda g, out, x, y: larger(g, y, x),
-                         lambda g, out, x, y: larger(g, x, y))
-derivative(np.where,     None,
-                         lambda g, out, mask, x, y: np.where(mask, g, 0),
-                         lambda g, out, mask, x, y: np.where(mask, 0, g))
-derivative(np.clip,      lambda g, out, x, low=None, high=None: np.where(out == x, g, 0),
-                         lambda g, out, x, low=None, high=None: np.where(x < low, g, 0),
-                         lambda g, out, x, low=None, high=None: np.where(x > high, g, 0))
-
-# fmt: on
-
-constant(
-    np.sign, np.floor, np.ceil, np.rint, np.trunc, np.floor_divide,
-    np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal,
-    np.logical_and, np.logical_or, np.logical_not, np.logical_xor,
-    np.isnan, np.isinf, np.isfinite, np.signbit,
-)  # fmt: skip
+LN2, LN10, DEGREE = math.log(2), math.log(10), math.pi / 180
 
 
 def larger(g, x, y):
     """The share of ``g`` that goes to x in maximum(x, y): all where x is larger, half at a tie."""
-    return np.where(x > y, g, np.where(x == y, g / 2, 0))
+    return np.where(np.greater(x, y), g, np.where(np.equal(x, y), g / 2, 0))
+
+
+def nonzero(x):
+    """x with 1 in the place of 0: a divisor whose numerator is 0 there, so that 0/0 becomes 0."""
+    return np.where(x == 0, 1, x)
+
+
+@primitive
+def where(mask, x, y):
+    """np.where with all three arguments; with one alone it is np.nonzero."""
+    return np.where(mask, x, y)
+
+
+@primitive
+def clamp(x, low, high):
+    """np.clip, whose bounds have two names each."""
+    return np.clip(x, low, high)
+
+
+@primitive
+def sinc_derivative(x, order):
+    """The derivative of sinc of some order n, by x fₙ + n fₙ₋₁ = πⁿ⁻¹ sin(πx + nπ/2); near 0 by the power series."""
+    near = np.abs(x) < 0.5
+    far = np.where(near, 1, x)
+    value = np.sinc(far)
+    for n in range(1, order + 1):
+        value = (math.pi ** (n - 1) * np.sin(math.pi * far + n * math.pi / 2) - n * value) / far
+    small = np.where(near, x, 0)
+    series = np.zeros_like(small)
+    for k in range((order + 1) // 2, order // 2 + 12):
+        coefficient = (-1) ** k * math.pi ** (2 * k) / (2 * k + 1) / math.factorial(2 * k - order)
+        series = series + coefficient * small ** (2 * k - order)
+    return np.where(near, series, value)
+
+
+# fmt: off
+
+# -- arithmetic ------------------------------------------------------------------------------------------------------
+derivative(np.add,          lambda g, out, x, y: g,
+                            lambda g, out, x, y: g)
+derivative(np.subtract,     lambda g, out, x, y: g,
+                            lambda g, out, x, y: -g)
+derivative(np.multiply,     lambda g, out, x, y: g * y,
+                            lambda g, out, x, y: g * x)
+derivative(np.divide,       lambda g, out, x, y: g / y,
+                            lambda g, out, x, y: -g * out / y)
+derivative(np.remainder,    lambda g, out, x, y: g,
+                            lambda g, out, x, y: -g * np.floor(x / y))
+derivative(np.fmod,         lambda g, out, x, y: g,
+                            lambda g, out, x, y: -g * np.trunc(x / y))
+# y - (y != 0) is the exponent y - 1, but 0 where y is 0: x**0 has the derivative 0 at x = 0 too.
+derivative(np.power,        lambda g, out, x, y: g * y * x ** (y - np.not_equal(y, 0)),
+                            lambda g, out, x, y: g * out * np.log(np.where(np.greater(x, 0), x, 1)))
+derivative(np.float_power,  lambda g, out, x, y: g * y * np.float_power(x, y - np.not_equal(y, 0)),
+                            lambda g, out, x, y: g * out * np.log(np.where(np.greater(x, 0), x, 1)))
+derivative(np.ldexp,        lambda g, out, x, n: np.ldexp(g, n))
+derivative(np.negative,     lambda g, out, x: -g)
+derivative(np.positive,     lambda g, out, x: g)
+derivative(np.conjugate,    lambda g, out, x: g)
+derivative(np.reciprocal,   lambda g, out, x: -g * out * out)
+derivative(np.square,       lambda g, out, x: 2 * g * x)
+derivative(np.sqrt,         lambda g, out, x: g / (2 * out))
+derivative(np.cbrt,         lambda g, out, x: g / (3 * out * out))
+derivative(np.absolute,     lambda g, out, x: g * np.sign(x))
+derivative(np.fabs,         lambda g, out, x: g * np.sign(x))
+derivative(np.copysign,     lambda g, out, x, y: g * np.sign(x) * np.copysign(1, y),
+                            None)
+derivative(np.hypot,        lambda g, out, x, y: g * x / nonzero(out),
+                            lambda g, out, x, y: g * y / nonzero(out))
+derivative(np.nan_to_num,   lambda g, out, x, copy=True, nan=0.0, posinf=None, neginf=None: np.where(np.isfinite(x), g, 0))
+
+# -- exponentials and logarithms -------------------------------------------------------------------------------------
+derivative(np.exp,          lambda g, out, x: g * out)
+derivative(np.exp2,         lambda g, out, x: g * out * LN2)
+derivative(np.expm1,        lambda g, out, x: g * np.exp(x))
+derivative(np.log,          lambda g, out, x: g / x)
+derivative(np.log2,         lambda g, out, x: g / (x * LN2))
+derivative(np.log10,        lambda g, out, x: g / (x * LN10))
+derivative(np.log1p,        lambda g, out, x: g / (1 + x))
+# Where both arguments are -inf, so is the result, and the gradient is 0 to each.
+derivative(np.logaddexp,    lambda g, out, x, y: g * np.exp(x - np.where(np.isneginf(out), 0, out)),
+                            lambda g, out, x, y: g * np.exp(y - np.where(np.isneginf(out), 0, out)))
+derivative(np.logaddexp2,   lambda g, out, x, y: g * np.exp2(x - np.where(np.isneginf(out), 0, out)),
+                            lambda g, out, x, y: g * np.exp2(y - np.where(np.isneginf(out), 0, out)))
+
+# -- trigonometric and hyperbolic functions --------------------------------------------------------------------------
+derivative(np.sin,          lambda g, out, x: g * np.cos(x))
+derivative(np.cos,          lambda g, out, x: -g * np.sin(x))
+derivative(np.tan,          lambda g, out, x: g * (1 + out * out))
+derivative(np.arcsin,       lambda g, out, x: g / np.sqrt(1 - x * x))
+derivative(np.arccos,       lambda g, out, x: -g / np.sqrt(1 - x * x))
+derivative(np.arctan,       lambda g, out, x: g / (1 + x * x))
+derivative(np.arctan2,      lambda g, out, y, x: g * x / (np.square(x) + np.square(y)),
+                            lambda g, out, y, x: -g * y / (np.square(x) + np.square(y)))
+derivative(np.sinh,         lambda g, out, x: g * np.cosh(x))
+derivative(np.cosh,         lambda g, out, x: g * np.sinh(x))
+derivative(np.tanh,         lambda g, out, x: g * (1 - out * out))
+derivative(np.arcsinh,      lambda g, out, x: g / np.sqrt(x * x + 1))
+derivative(np.arccosh,      lambda g, out, x: g / np.sqrt(x * x - 1))
+derivative(np.arctanh,      lambda g, out, x: g / (1 - x * x))
+derivative(np.sinc,         lambda g, out, x: g * sinc_derivative(x, 1))
+derivative(sinc_derivative, lambda g, out, x, order: g * sinc_derivative(x, order + 1))
+derivative(np.deg2rad,      lambda g, out, x: g * DEGREE)
+derivative(np.radians,      lambda g, out, x: g * DEGREE)
+derivative(np.rad2deg,      lambda g, out, x: g / DEGREE)
+derivative(np.degrees,      lambda g, out, x: g / DEGREE)
+# A whole number of turns is added to each element, which is a constant.
+derivative(np.unwrap,       lambda g, out, x, discont=None, axis=-1, *, period=2 * math.pi: g)
+
+# -- choices: a tie of maximum or minimum gives half to each; a value on a bound of clip passes its gradient ----------
+derivative(np.maximum,      lambda g, out, x, y: larger(g, x, y),
+                            lambda g, out, x, y: larger(g, y, x))
+derivative(np.minimum,      lambda g, out, x, y: larger(g, y, x),
+                            lambda g, out, x, y: larger(g, x, y))
+# fmax and fmin pass over a NaN: the other argument gets all.
+derivative(np.fmax,         lambda g, out, x, y: np.where(np.isnan(y), g, larger(g, x, y)),
+                            lambda g, out, x, y: np.where(np.isnan(x), g, larger(g, y, x)))
+derivative(np.fmin,         lambda g, out, x, y: np.where(np.isnan(y), g, larger(g, y, x)),
+                            lambda g, out, x, y: np.where(np.isnan(x), g, larger(g, x, y)))
+derivative(np.heaviside,    None,
+                            lambda g, out, x, y: np.where(x == 0, g, 0))
+derivative(where,           None,
+                            lambda g, out, mask, x, y: np.where(mask, g, 0),
+                            lambda g, out, mask, x, y: np.where(mask, 0, g))
+# Where low = high, the bound that x lies beyond gets the gradient; where low > high, the result is high.
+derivative(clamp,           lambda g, out, x, low, high: np.where(out == x, g, 0),
+                            lambda g, out, x, low, high: np.where((out != x) & (out == low) & (x < low), g, 0),
+                            lambda g, out, x, low, high: np.where((out != x) & ((out != low) | (x > high)), g, 0))
+
+# fmt: on
+
+constant(
+    np.sign, np.floor, np.ceil, np.rint, np.trunc, np.fix, np.round, np.around, np.floor_divide, np.spacing,
+    np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal,
+    np.logical_and, np.logical_or, np.logical_not, np.logical_xor,
+    np.isnan, np.isinf, np.isfinite, np.isneginf, np.isposinf, np.signbit, np.isclose,
+    np.isreal, np.iscomplex, np.angle, np.imag,
+)  # fmt: skip
+
+
+@composite(np.where)
+def _(condition, x=None, y=None):
+    return np.nonzero(condition) if x is None and y is None else where(condition, x, y)
+
+
+@composite(np.clip)
+def _(a, a_min=None, a_max=None, *, min=None, max=None):
+    return clamp(a, min if a_min is None else a_min, max if a_max is None else a_max)
+
+
+@composite(np.select)
+def _(condlist, choicelist, default=0):
+    out = default
+    for condition, choice in reversed(list(zip(condlist, choicelist, strict=True))):
+        out = np.where(condition, choice, out)
+    return out
+
+
+@composite(np.choose)
+def _(a, choices, *, mode="raise"):
+    rows = np.stack(np.broadcast_arrays(*choices))
+    index = {"raise": a, "clip": np.clip(a, 0, len(rows) - 1), "wrap": np.mod(a, len(rows))}[mode]
+    rows, index = np.broadcast_arrays(rows, np.expand_dims(index, 0))
+    return np.take_along_axis(rows, index[:1], axis=0)[0]
+
+
+@composite(np.real)
+def _(val):
+    return np.positive(val)
+
+
+@composite(np.real_if_close)
+def _(a, tol=100):
+    return np.positive(a)
+
+
+@composite(np.modf)
+def _(x):
+    return x - np.trunc(x), np.trunc(x)
+
+
+@composite(np.divmod)
+def _(x, y):
+    return np.floor_divide(x, y), np.remainder(x, y)

@@ -3,8 +3,10 @@
 import operator
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
-from tinygrad_mlp.rules import constant, derivative, primitive
+from tinygrad_mlp.errors import ArgumentError
+from tinygrad_mlp.rules import composite, constant, derivative, primitive
 
 
 @primitive
@@ -21,34 +23,155 @@ def scatter(g, index, shape):
 def picks_once(index):
     """Whether ``x[index]`` cannot pick an element twice: it holds no array of integers."""
     entries = index if isinstance(index, tuple) else (index,)
-    return all(i is None or i is Ellipsis or isinstance(i, (int, slice, np.integer)) for i in entries)
+    return all(
+        i is None or i is Ellipsis or isinstance(i, (int, slice, np.integer)) or getattr(i, "dtype", None) == np.bool
+        for i in entries
+    )
+
+
+def numbers(x):
+    """The elements of x numbered from 0, in its shape."""
+    return np.reshape(np.arange(x.size), x.shape)
+
+
+def put_back(g, x, picked):
+    """Bring gradients back to the elements of x that a function picked, told by their numbers."""
+    return np.reshape(scatter(np.ravel(g), np.ravel(picked), (x.size,)), x.shape)
+
+
+def take_index(x, indices, axis, mode):
+    """The index that says the same as ``np.take(x, indices, axis, mode=mode)``."""
+    n = x.shape[axis]
+    place = {"raise": indices, "wrap": np.mod(indices, max(n, 1)), "clip": np.clip(indices, 0, max(n - 1, 0))}[mode]
+    return (*[slice(None)] * (axis % x.ndim), np.asarray(place))
+
+
+def take_vjp(g, out, x, indices, axis=None, *, mode="raise"):
+    """Add each gradient to the element that was taken."""
+    if axis is None:
+        return np.reshape(take_vjp(g, out, np.ravel(x), indices, 0, mode=mode), x.shape)
+    return scatter(g, take_index(x, indices, axis, mode), x.shape)
+
+
+def take_along_axis_vjp(g, out, x, indices, axis=-1):
+    """Add each gradient to the element that was taken: index arrays count along the other axes."""
+    if axis is None:
+        return np.reshape(scatter(g, indices, (x.size,)), x.shape)
+    index = list(np.ix_(*[np.arange(n) for n in x.shape]))
+    index[axis] = indices
+    return scatter(g, tuple(index), x.shape)
 
 
 def parts(g, arrays, axis):
     """Cut the gradient of a concatenation into one piece per array."""
     if axis is None:
-        return [
-            np.reshape(piece, x.shape)
-            for piece, x in zip(parts(g, [np.ravel(x) for x in arrays], 0), arrays, strict=True)
-        ]
-    ends = np.cumsum([x.shape[axis] for x in arrays])
-    before = (slice(None),) * (axis % g.ndim)
-    return [g[(*before, slice(end - x.shape[axis], end))] for end, x in zip(ends, arrays, strict=True)]
+        flat = parts(g, [np.ravel(x) for x in arrays], 0)
+        pieces = [np.reshape(piece, np.shape(x)) for piece, x in zip(flat, arrays, strict=True)]
+    else:
+        lengths = [np.shape(x)[axis] for x in arrays]
+        before = (slice(None),) * (axis % g.ndim)
+        pieces = [g[(*before, slice(end - n, end))] for end, n in zip(np.cumsum(lengths), lengths, strict=True)]
+    return pieces if isinstance(arrays, (list, tuple)) else np.stack(pieces)
+
+
+def reshape_vjp(g, out, x, shape=None, order="C"):
+    """Read in the order in which it was written; orders A and K go by how x lies in memory."""
+    if order in ("C", "F"):
+        return np.reshape(g, x.shape, order=order)
+    lie = np.empty_like(x, dtype=int)
+    lie[...] = numbers(x)
+    return put_back(g, x, np.ravel(lie, order="K") if order == "K" else np.reshape(lie, out.shape, order="A"))
+
+
+def pad_vjp(g, out, x, pad_width, mode="constant", *, constant_values=0):
+    """Cut the rim off; where it was made of elements, add its gradient to them."""
+    if mode not in ("constant", "empty", "edge", "reflect", "symmetric", "wrap"):
+        raise ArgumentError("np.pad", expected="a mode that repeats elements, or a constant rim", got=repr(mode))
+    if mode in ("constant", "empty"):
+        inside = np.pad(np.ones_like(x, dtype=bool), pad_width)
+        return np.reshape(g[inside], x.shape)
+    return put_back(g, x, np.pad(numbers(x), pad_width, mode))
 
 
 # fmt: off
-derivative(np.reshape,        lambda g, out, x, shape: np.reshape(g, x.shape))
-derivative(np.transpose,      lambda g, out, x, axes=None: np.transpose(g, None if axes is None else np.argsort([a % x.ndim for a in axes])))
-derivative(np.expand_dims,    lambda g, out, x, axis: np.reshape(g, x.shape))
-derivative(np.squeeze,        lambda g, out, x, axis=None: np.reshape(g, x.shape))
-derivative(np.broadcast_to,   lambda g, out, x, shape: g)
-derivative(np.astype,         lambda g, out, x, dtype: g)
-derivative(operator.getitem,  lambda g, out, x, index: scatter(g, index, x.shape))
-derivative(scatter,           lambda g, out, x, index, shape: g[index])
-derivative(np.concatenate,    lambda g, out, arrays, axis=0: parts(g, arrays, axis))
-derivative(np.stack,          lambda g, out, arrays, axis=0: np.moveaxis(g, axis, 0))
-derivative(np.moveaxis,       lambda g, out, x, source, destination: np.moveaxis(g, destination, source))
-derivative(np.swapaxes,       lambda g, out, x, axis1, axis2: np.swapaxes(g, axis1, axis2))
+
+# -- new shapes ------------------------------------------------------------------------------------------------------
+derivative(np.reshape,          reshape_vjp)
+derivative(np.ravel,            lambda g, out, x, order="C": reshape_vjp(g, out, x, None, order))
+derivative(np.transpose,        lambda g, out, x, axes=None: np.transpose(g, None if axes is None else np.argsort([a % x.ndim for a in axes])))
+derivative(np.moveaxis,         lambda g, out, x, source, destination: np.moveaxis(g, destination, source))
+derivative(np.swapaxes,         lambda g, out, x, axis1, axis2: np.swapaxes(g, axis1, axis2))
+derivative(np.expand_dims,      lambda g, out, x, axis: np.reshape(g, x.shape))
+derivative(np.squeeze,          lambda g, out, x, axis=None: np.reshape(g, x.shape))
+derivative(np.broadcast_to,     lambda g, out, x, shape: g)
+derivative(np.astype,           lambda g, out, x, dtype: g)
+derivative(np.copy,             lambda g, out, x, order="K": g)
+
+# -- elements picked -------------------------------------------------------------------------------------------------
+derivative(operator.getitem,    lambda g, out, x, index: scatter(g, index, x.shape))
+derivative(scatter,             lambda g, out, x, index, shape: g[index])
+derivative(np.take,             take_vjp)
+derivative(np.take_along_axis,  take_along_axis_vjp)
+derivative(np.compress,         None, lambda g, out, condition, x, axis=None: put_back(g, x, np.compress(condition, numbers(x), axis)))
+derivative(np.extract,          None, lambda g, out, condition, x: put_back(g, x, np.extract(condition, numbers(x))))
+derivative(np.delete,           lambda g, out, x, obj, axis=None: put_back(g, x, np.delete(numbers(x), obj, axis)))
+derivative(np.diagonal,         lambda g, out, x, offset=0, axis1=0, axis2=1: put_back(g, x, np.diagonal(numbers(x), offset, axis1, axis2)))
+derivative(np.diag,             lambda g, out, x, k=0: np.diagonal(g, k) if x.ndim == 1 else put_back(g, x, np.diag(numbers(x), k)))
+derivative(np.tril,             lambda g, out, x, k=0: np.tril(g, k))
+derivative(np.triu,             lambda g, out, x, k=0: np.triu(g, k))
+
+# -- elements moved and repeated -------------------------------------------------------------------------------------
+derivative(np.flip,             lambda g, out, x, axis=None: np.flip(g, axis))
+derivative(np.fliplr,           lambda g, out, x: np.fliplr(g))
+derivative(np.flipud,           lambda g, out, x: np.flipud(g))
+derivative(np.rot90,            lambda g, out, x, k=1, axes=(0, 1): np.rot90(g, -k, axes))
+derivative(np.roll,             lambda g, out, x, shift, axis=None: np.roll(g, np.negative(shift), axis))
+derivative(np.repeat,           lambda g, out, x, repeats, axis=None: put_back(g, x, np.repeat(numbers(x), repeats, axis)))
+derivative(np.tile,             lambda g, out, x, reps: put_back(g, x, np.tile(numbers(x), reps)))
+derivative(np.resize,           lambda g, out, x, new_shape: put_back(g, x, np.resize(numbers(x), new_shape)))
+derivative(np.pad,              pad_vjp)
+derivative(sliding_window_view, lambda g, out, x, window_shape, axis=None: put_back(g, x, sliding_window_view(numbers(x), window_shape, axis)))
+
+# -- arrays joined ---------------------------------------------------------------------------------------------------
+derivative(np.concatenate,      lambda g, out, arrays, axis=0: parts(g, arrays, axis))
+derivative(np.stack,            lambda g, out, arrays, axis=0: np.moveaxis(g, axis, 0))
+
 # fmt: on
 
-constant(np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.empty_like, np.full_like)
+constant(
+    np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.empty_like,
+    np.nonzero, np.flatnonzero, np.argwhere, np.result_type, np.can_cast, np.min_scalar_type, np.common_type,
+    np.isrealobj, np.iscomplexobj, np.may_share_memory, np.shares_memory,
+    np.tril_indices_from, np.triu_indices_from, np.diag_indices_from, np.einsum_path,
+    np.array_repr, np.array_str, np.array2string,
+)  # fmt: skip
+
+
+@composite(np.full_like)
+def _(a, fill_value, dtype=None, *, shape=None):
+    like = np.empty_like(a, dtype=dtype, shape=shape)
+    return np.astype(np.broadcast_to(fill_value, like.shape), like.dtype)
+
+
+@composite(np.diagflat)
+def _(v, k=0):
+    return np.diag(np.ravel(v), k)
+
+
+@composite(np.rollaxis)
+def _(a, axis, start=0):
+    axis, start = axis % a.ndim, start + a.ndim if start < 0 else start
+    return np.moveaxis(a, axis, start - 1 if axis < start else start)
+
+
+@composite(np.matrix_transpose)
+def _(x):
+    return np.swapaxes(x, -1, -2)
+
+
+@composite(np.insert)
+def _(arr, obj, values, axis=None):
+    values = np.astype(np.atleast_1d(values), arr.dtype)
+    # The numbers of the values go where np.insert would put the values.
+    order = np.insert(numbers(arr), obj, arr.size + numbers(values), axis)
+    return np.take(np.concatenate([np.ravel(arr), np.ravel(values)]), order)

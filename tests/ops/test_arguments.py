@@ -1,0 +1,95 @@
+"""The ways in which NumPy takes arguments: by keyword, as lists, and those that Tensors do not take."""
+
+import numpy as np
+import pytest
+from ops.cases import Case
+from ops.checks import close, first_order, numeric, outputs, scalar, second_order
+
+import tinygrad_mlp as tg
+from tinygrad_mlp.errors import UnsupportedArgumentError
+
+
+def test_inputs_by_keyword():
+    """Property: an input given by keyword, inside a list or not, and out=None, change nothing."""
+    x = tg.Tensor(np.arange(6.0).reshape(2, 3), requires_grad=True)
+    calls = [
+        np.sum(a=x, axis=0, out=None), np.add.reduce(x), x.sum(0), np.median(a=x * 1, axis=0, out=None) * 2,
+        np.stack(arrays=[x[0], x[1]]).sum(0), np.cumsum(a=x, axis=0)[-1],
+    ]  # fmt: skip
+    for result in calls:
+        np.testing.assert_array_equal(result.data, [3, 5, 7])
+        np.testing.assert_array_equal(tg.gradients(np.sum(result), x), np.ones((2, 3)))
+
+
+OPERANDS_AS_LISTS = {
+    "power": lambda x: x ** [2.0, 3.0],
+    "rpower": lambda x: [2.0, 3.0] ** x,
+    "divide": lambda x: [1.0, 2.0] / x,
+    "maximum": lambda x: np.maximum([0.0, 9.0], x),
+    "arctan2": lambda x: np.arctan2([1.0, 2.0], x),
+    "hypot": lambda x: np.hypot(x, [1.0, 2.0]),
+    "matmul": lambda x: x @ [[1.0, 2.0], [3.0, 4.0]],
+    "rmatmul": lambda x: [[1.0, 2.0], [3.0, 4.0]] @ x,
+    "inner": lambda x: x @ [1.0, 2.0],
+    "row": lambda x: [1.0, 2.0] @ (x * np.eye(2)),
+    "concatenate": lambda x: np.concatenate([x, [1.0, 2.0]]),
+    "stack": lambda x: np.stack([[1.0, 2.0], x]),
+    "where": lambda x: np.where([True, False], x, [1.0, 2.0]),
+    "logaddexp": lambda x: np.logaddexp(x, [1.0, 2.0]),
+    "dot": lambda x: np.dot([1.0, 2.0], x),
+    "einsum": lambda x: np.einsum("i,i", x, [1.0, 2.0]),
+    "kron": lambda x: np.kron([1.0, 2.0], x),
+    "solve": lambda x: np.linalg.solve([[1.0, 2.0], [3.0, 5.0]], x),
+    "outer": lambda x: np.outer([1.0, 2.0], x),
+    "cross": lambda x: np.cross([1.0, 2.0, 3.0], np.append(x, x[:1])),
+    "convolve": lambda x: np.convolve([1.0, 2.0], x),
+    "tensordot": lambda x: np.tensordot([1.0, 2.0], x, 1),
+    "inner product": lambda x: np.inner([1.0, 2.0], x),
+    "vdot": lambda x: np.vdot(x, [1.0, 2.0]),
+    "correlate": lambda x: np.correlate(x, [1.0, 2.0]),
+    "append": lambda x: np.append([1.0, 2.0], x),
+    "hstack": lambda x: np.hstack([x, [1.0]]),
+    "vstack": lambda x: np.vstack([[1.0, 2.0], x]),
+    "average": lambda x: np.average(x, weights=[1.0, 3.0]),
+    "interp": lambda x: np.interp(x, [0.0, 1.0], [1.0, 3.0]),
+    "select": lambda x: np.select([[True, False]], [x], [1.0, 2.0]),
+    "choose": lambda x: np.choose([0, 1], [x, [1.0, 2.0]]),
+    "clip": lambda x: np.clip(x, [0.0, 0.0], [1.0, 0.5]),
+    "polyval": lambda x: np.polyval([1.0, 2.0], x),
+}
+
+
+@pytest.mark.parametrize("f", OPERANDS_AS_LISTS.values(), ids=OPERANDS_AS_LISTS)
+def test_lists_as_operands(f):
+    """Property: where NumPy takes a list of numbers for an array, so does the gradient, to order 2."""
+    x = np.array([0.4, 0.7])
+    call = Case(f, (x,))
+    close(first_order(call, [x]), numeric(lambda arrays: float(scalar(outputs(call, arrays), seed=1)), [x]))
+    close(second_order(call, [x]), numeric(lambda arrays: float(scalar(first_order(call, arrays), seed=2)), [x]))
+
+
+def test_unknown_arguments_are_named():
+    """Property: an argument that a rule or a composite does not know raises, and the message says what to do."""
+    x = tg.Tensor([1.0, 2.0], requires_grad=True)
+    for call in (lambda: np.sum(x, where=[True, False]), lambda: np.median(x, overwrite_input=True)):
+        with pytest.raises(UnsupportedArgumentError, match="expected only the arguments"):
+            call()
+    with pytest.raises(UnsupportedArgumentError, match="Pass the others by keyword"):
+        np.ptp(x, 0, None, 1)
+    with pytest.raises(UnsupportedArgumentError, match="got one as constant_values="):
+        np.pad(x, 1, constant_values=x[0])
+
+
+@pytest.mark.parametrize(
+    "layout", [np.ascontiguousarray, np.asfortranarray, lambda x: np.swapaxes(x, 0, 1).copy().swapaxes(0, 1)]
+)
+@pytest.mark.parametrize(
+    "f",
+    [lambda x: np.ravel(x, order="A"), lambda x: np.ravel(x, order="K"), lambda x: np.reshape(x, (4, 3), order="A")],
+)
+def test_orders_that_go_by_memory(f, layout):
+    """Property: orders A and K read the elements as they lie; each gets the gradient of its place, to order 2."""
+    x = layout(np.arange(12.0).reshape(2, 3, 2))
+    weight = np.cos(f(x))  # a function of the element alone: so the gradient is, too
+    np.testing.assert_array_equal(tg.grad(lambda x: np.sum(f(x) * weight))(x), np.cos(x))
+    np.testing.assert_allclose(tg.grad(lambda x: np.sum(tg.grad(lambda x: np.sum(f(x) ** 3))(x)))(x), 6 * x)

@@ -1,0 +1,221 @@
+"""Linear algebra: inverses, determinants, norms, decompositions. Vocabulary of the rules: see `tinygrad_mlp.rules`.
+
+Where NumPy reads only one triangle of a matrix (eigh, cholesky), only that triangle gets a gradient: the rules
+differentiate the function that NumPy computes. Sources of the formulas: Giles, 2008, "An extended collection of matrix
+derivative results"; Townsend, 2016, "Differentiating the singular value decomposition".
+"""
+
+import math
+
+import numpy as np
+
+from tinygrad_mlp.errors import ArgumentError
+from tinygrad_mlp.rules import composite, constant, derivative, primitive
+
+inv, solve = np.linalg.inv, np.linalg.solve
+
+
+def t(x):
+    """Each matrix transposed."""
+    return np.swapaxes(x, -1, -2)
+
+
+def diagonal_of(x):
+    """The matrix with all but the diagonal set to 0."""
+    return x * np.eye(x.shape[-1], dtype=x.dtype)
+
+
+def gaps(s):
+    """1 / (s_j - s_i) at row i, column j; 0 on the diagonal."""
+    eye = np.eye(s.shape[-1], dtype=s.dtype)
+    return (1 - eye) / (s[..., None, :] - s[..., :, None] + eye)
+
+
+# -- the single results of functions that have several ---------------------------------------------------------------
+@primitive
+def determinant_sign(x):
+    """The sign of the determinant."""
+    return np.linalg.slogdet(x)[0]
+
+
+@primitive
+def log_determinant(x):
+    """The logarithm of the absolute value of the determinant."""
+    return np.linalg.slogdet(x)[1]
+
+
+@primitive
+def eigenvalues(x, uplo):
+    """The eigenvalues of a symmetric matrix, of which one triangle is read."""
+    return np.linalg.eigvalsh(x, uplo)
+
+
+@primitive
+def eigenvectors(x, uplo):
+    """The eigenvectors of a symmetric matrix, of which one triangle is read."""
+    return np.linalg.eigh(x, uplo)[1]
+
+
+@primitive
+def left_vectors(x):
+    """U of the reduced singular value decomposition."""
+    return np.linalg.svd(x, full_matrices=False)[0]
+
+
+@primitive
+def singular_values(x):
+    """S of the singular value decomposition."""
+    return np.linalg.svd(x, compute_uv=False)
+
+
+@primitive
+def right_vectors(x):
+    """Vᵀ of the reduced singular value decomposition."""
+    return np.linalg.svd(x, full_matrices=False)[2]
+
+
+@primitive
+def orthogonal(x):
+    """Q of the QR decomposition of a matrix with no more columns than rows."""
+    return np.linalg.qr(x)[0]
+
+
+def one_triangle(g, uplo):
+    """Let the triangle that was read stand for both: it gets the gradient of both."""
+    return diagonal_of(g) + (np.tril(g + t(g), -1) if uplo == "L" else np.triu(g + t(g), 1))
+
+
+def eigenvectors_vjp(g, out, x, uplo):
+    """V (F ∘ Vᵀg) Vᵀ with F = 1 / (λ_j - λ_i)."""
+    return one_triangle(out @ (gaps(eigenvalues(x, uplo)) * (t(out) @ g)) @ t(out), uplo)
+
+
+def vectors_vjp(g, u, s, vt):
+    """U (F ∘ (Uᵀg - gᵀU)) S Vᵀ + (g - U Uᵀg) S⁻¹ Vᵀ with F = 1 / (s_j² - s_i²)."""
+    turned = u @ (gaps(s * s) * (t(u) @ g - t(g) @ u)) * s[..., None, :]
+    return (turned + (g - u @ (t(u) @ g)) / s[..., None, :]) @ vt
+
+
+def left_vectors_vjp(g, out, x):
+    """As for U."""
+    return vectors_vjp(g, out, singular_values(x), right_vectors(x))
+
+
+def right_vectors_vjp(g, out, x):
+    """As for U of the transposed matrix, which is V of this one."""
+    return t(vectors_vjp(t(g), t(out), singular_values(x), t(left_vectors(x))))
+
+
+def orthogonal_vjp(g, out, x):
+    """(g + Q sym(M)) R⁻ᵀ with M = -gᵀQ, where sym mirrors the lower triangle."""
+    m = -t(g) @ out
+    return t(solve(t(out) @ x, t(g + out @ (np.tril(m) + t(np.tril(m, -1))))))
+
+
+def cholesky_vjp(g, out, x, *, upper=False):
+    """The symmetric part of L⁻ᵀ half(Lᵀ g) L⁻¹, where half takes the lower triangle and half the diagonal."""
+    factor, g = (t(out), t(g)) if upper else (out, g)
+    half = np.tril(t(factor) @ np.tril(g))
+    half = half - diagonal_of(half) / 2
+    inside = solve(t(factor), t(solve(t(factor), t(half))))
+    return one_triangle((inside + t(inside)) / 2, "U" if upper else "L")
+
+
+def eigenvalues_vjp(g, out, x, uplo):
+    """V diag(g) Vᵀ."""
+    v = eigenvectors(x, uplo)
+    return one_triangle(v * g[..., None, :] @ t(v), uplo)
+
+
+def pinv_vjp(g, out, x, rcond=None, *, rtol=None):
+    """-Pᵀ g Pᵀ + (I - X P) gᵀ P Pᵀ + Pᵀ P gᵀ (I - P X); the last two vanish for an invertible X."""
+    p, gt = out, t(g)
+    return -t(p) @ g @ t(p) + (gt - x @ (p @ gt)) @ p @ t(p) + t(p) @ p @ (gt - (gt @ p) @ x)
+
+
+def solve_left(g, out, a, b):
+    """-A⁻ᵀ g xᵀ, where a 1-D b stands for a column."""
+    if b.ndim == 1:
+        return -solve(t(a), g[..., None]) * out[..., None, :]
+    return -solve(t(a), g) @ t(out)
+
+
+def solve_right(g, out, a, b):
+    """A⁻ᵀ g."""
+    return solve(t(a), g[..., None])[..., 0] if b.ndim == 1 else solve(t(a), g)
+
+
+# fmt: off
+derivative(np.linalg.inv,       lambda g, out, x: -t(out) @ g @ t(out))
+derivative(np.linalg.pinv,      pinv_vjp)
+derivative(np.linalg.det,       lambda g, out, x: (g * out)[..., None, None] * t(inv(x)))
+derivative(log_determinant,     lambda g, out, x: g[..., None, None] * t(inv(x)))
+derivative(np.linalg.solve,     solve_left, solve_right)
+derivative(np.linalg.cholesky,  cholesky_vjp)
+derivative(eigenvalues,         eigenvalues_vjp)
+derivative(eigenvectors,        eigenvectors_vjp)
+derivative(singular_values,     lambda g, out, x: left_vectors(x) * g[..., None, :] @ right_vectors(x))
+derivative(left_vectors,        left_vectors_vjp)
+derivative(right_vectors,       right_vectors_vjp)
+derivative(orthogonal,          orthogonal_vjp)
+# fmt: on
+
+constant(determinant_sign, np.linalg.matrix_rank)
+
+
+@composite(np.linalg.slogdet)
+def _(a):
+    result = type(np.linalg.slogdet(np.eye(1)))
+    return result(determinant_sign(a), log_determinant(a))
+
+
+@composite(np.linalg.eigh)
+def _(a, UPLO="L"):
+    result = type(np.linalg.eigh(np.eye(1)))
+    return result(eigenvalues(a, UPLO.upper()), eigenvectors(a, UPLO.upper()))
+
+
+@composite(np.linalg.eigvalsh)
+def _(a, UPLO="L"):
+    return eigenvalues(a, UPLO.upper())
+
+
+@composite(np.linalg.svd)
+def _(a, full_matrices=True, compute_uv=True):
+    if not compute_uv:
+        return singular_values(a)
+    if full_matrices and a.shape[-1] != a.shape[-2]:
+        raise ArgumentError(
+            "np.linalg.svd", expected="full_matrices=False", got="True for a matrix that is not square",
+            fix="The added vectors are arbitrary and have no derivative.",
+        )  # fmt: skip
+    result = type(np.linalg.svd(np.eye(1)))
+    return result(left_vectors(a), singular_values(a), right_vectors(a))
+
+
+@composite(np.linalg.svdvals)
+def _(x, /):
+    return singular_values(x)
+
+
+@composite(np.linalg.qr)
+def _(a, mode="reduced"):
+    if mode not in ("reduced", "r"):
+        raise ArgumentError("np.linalg.qr", expected='mode "reduced" or "r" on a Tensor', got=repr(mode))
+    q = orthogonal(a[..., : a.shape[-2]])
+    r = np.triu(t(q) @ a)
+    return r if mode == "r" else type(np.linalg.qr(np.eye(1)))(q, r)
+
+
+@composite(np.linalg.tensorinv)
+def _(a, ind=2):
+    rest = a.shape[ind:]
+    return np.reshape(inv(np.reshape(a, (math.prod(a.shape[:ind]), math.prod(rest)))), rest + a.shape[:ind])
+
+
+@composite(np.linalg.tensorsolve)
+def _(a, b, axes=None):
+    if axes is not None:
+        a = np.moveaxis(a, axes, range(a.ndim - len(axes), a.ndim))
+    shape = a.shape[np.ndim(b) :]
+    return np.reshape(solve(np.reshape(a, (np.size(b), -1)), np.ravel(b)), shape)
