@@ -95,7 +95,8 @@ def recording() -> Iterator[None]:
 def fresh(value: Any) -> Tensor:
     """A Tensor for one call alone: a new leaf, or for a Tensor that requires a gradient, a recorded copy of it."""
     if carries(value) and grad_enabled.get():
-        return record(np.positive, (value,))
+        copy: Tensor = record(np.positive, (value,))
+        return copy
     value = plain_array(value)
     return Tensor(np.float64(value) if type(value) in (int, float) else value, requires_grad=True)
 

@@ -1,9 +1,11 @@
 """The command line: ``tinygrad-mlp train | eval | predict | data``.
 
-Exit status: 0 done, 1 a file cannot be written, 2 bad arguments, 3 bad data, 4 the training diverged, 130 Ctrl-C.
+Exit status: 0 done, 1 a file (or standard output) cannot be written, or memory is short, 2 bad arguments, 3 bad data,
+4 the training diverged, 130 Ctrl-C.
 """
 
 import argparse
+import math
 import os
 import sys
 import time
@@ -14,6 +16,7 @@ from typing import Any, NoReturn
 
 from tinygrad_mlp.errors import ArgumentError, DataError, MissingExtraError, NonFiniteError, StateError, TinygradError
 from tinygrad_mlp.train.config import Config, kind
+from tinygrad_mlp.train.evaluation import predict
 
 
 class Parser(argparse.ArgumentParser):
@@ -33,19 +36,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     options = parser().parse_args(argv)
     try:
-        return options.run(options) or 0
+        options.run(options)
+        sys.stdout.flush()  # here, where a failure is ours to report
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output, such as head, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except (TinygradError, OSError) as error:
+        return 1
+    except (TinygradError, OSError, MemoryError) as error:
         statuses = ((ArgumentError, 2), (MissingExtraError, 2), (DataError, 3), (StateError, 3), (NonFiniteError, 4))
         status = next((status for kind, status in statuses if isinstance(error, kind)), 1)
         lines = [str(error), *getattr(error, "__notes__", [])]
-        print("tinygrad-mlp:", " ".join(line.replace("\n", " ") for line in lines), file=sys.stderr)
+        print("tinygrad-mlp:", " ".join(" ".join(lines).split()), file=sys.stderr)
         return status
+    return 0
 
 
 def parser() -> Parser:
@@ -103,11 +108,14 @@ def run_train(options: argparse.Namespace) -> None:
             )  # fmt: skip
     else:
         directory = options.resume or getattr(options, "out", None) or newest_run()
+        if getattr(options, "out", directory) != directory:
+            raise ArgumentError("--resume", expected="the directory of --out, or none", got=str(directory))
         config = resumed(config, settings, directory)
     try:
         run.train(config, directory, resume=hasattr(options, "resume"))
     except KeyboardInterrupt:
-        print(f"\ngo on with: tinygrad-mlp train --resume {directory}", file=sys.stderr)
+        if (directory / "config.toml").exists():
+            print(f"\ngo on with: tinygrad-mlp train --resume {directory}", file=sys.stderr)
         raise
 
 
@@ -141,8 +149,10 @@ def run_eval(options: argparse.Namespace) -> None:
     from tinygrad_mlp.train import run
 
     model, config = run.load(options.checkpoint)
-    images, labels = load_mnist(options.data or config.data).test
-    logits = run.predict(model, check_size(images, config, model))
+    source = options.data or config.data
+    images, labels = load_mnist(source).test
+    run.check_labels(labels, model.sizes[-1], source)
+    logits = predict(model, check_size(images, source or "MNIST", model))
     right = int((logits.argmax(axis=1) == labels).sum())
     print(f"{right:,} of {len(labels):,} test images right: accuracy {100 * right / len(labels):.2f} %, "
           f"cross-entropy {float(cross_entropy(logits, labels)):.4f}")  # fmt: skip
@@ -154,20 +164,20 @@ def run_predict(options: argparse.Namespace) -> None:
     from tinygrad_mlp.ops.activations import softmax
     from tinygrad_mlp.train import run
 
-    model, config = run.load(options.checkpoint)
+    model, _ = run.load(options.checkpoint)
+    side = math.isqrt(model.sizes[0])
     for path in options.images:
-        images = check_size(read_images(path), config, model, path)
-        for i, p in enumerate(softmax(run.predict(model, images))):
+        images = check_size(read_images(path, side, side), path, model)
+        for i, p in enumerate(softmax(predict(model, images))):
             name = f"{path}[{i}]" if len(images) > 1 else str(path)
             print(f"{name}: class {p.argmax()}, probability {p.max():.4f}")
 
 
-def check_size(images: Any, config: Config, model: Any, path: Path | None = None) -> Any:
+def check_size(images: Any, source: object, model: Any) -> Any:
     """The images, if they have as many pixels as the network has inputs."""
-    pixels = images[0].size if len(images) else 0
-    if pixels != model.sizes[0]:
+    if images[0].size != model.sizes[0]:
         raise DataError(
-            str(path or config.data or "MNIST"), got=f"shape {images.shape}",
+            str(source), got=f"shape {images.shape}",
             expected=f"images of {model.sizes[0]} pixels, as the network was trained on",
         )  # fmt: skip
     return images

@@ -16,7 +16,8 @@ import numpy as np
 
 from tinygrad_mlp.errors import NonFiniteError, function_name
 from tinygrad_mlp.graph import backward_observer
-from tinygrad_mlp.tensor import Tensor, observer, plain, scope
+from tinygrad_mlp.operators import plain
+from tinygrad_mlp.tensor import Tensor, observer, scope
 
 INTERNAL = tuple(str(Path(file).parent) + os.sep for file in (__file__, np.__file__))
 

@@ -15,13 +15,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.errors import GraphError, function_name
-from tinygrad_mlp.rules import RULES, Traced
+from tinygrad_mlp.rules import NO_PARAMS, RULES, Traced
 
 Visit = Callable[[Any, Any, Any], None]
 
 clock = itertools.count()
 backward_observer: ContextVar[Callable[[dict[int, Any]], Visit] | None] = ContextVar("backward_observer", default=None)
-NO_PARAMS: dict[str, Any] = {}
 
 
 class Node:
@@ -37,6 +36,8 @@ class Node:
         The same with arrays in the place of Tensors: what the op computed with.
     params : dict
         Its keyword arguments.
+    parents : list of Tensor
+        Those among its arguments that require a gradient, in their order.
     time : int
         Position in the order in which ops ran; on a leaf, when its data last changed.
     scope : tuple or None
@@ -45,7 +46,7 @@ class Node:
         What `debug` keeps here, with a ``line`` and a ``release()``; None outside it.
     """
 
-    __slots__ = ("args", "arrays", "function", "params", "scope", "time", "trace")
+    __slots__ = ("args", "arrays", "function", "params", "parents", "scope", "time", "trace")
 
     def __init__(
         self,
@@ -53,12 +54,14 @@ class Node:
         args: tuple[Any, ...] | None = (),
         arrays: Sequence[Any] = (),
         params: dict[str, Any] = NO_PARAMS,
+        parents: Sequence[Traced] = (),
         scope: Any = None,
     ) -> None:
         self.function = function
         self.args = args
         self.arrays = arrays
         self.params = params
+        self.parents = parents
         self.time = next(clock)
         self.scope = scope
         self.trace: Any = None
@@ -66,7 +69,7 @@ class Node:
     def free(self) -> None:
         """Let go of everything kept for the backward pass; the function and its line stay, for error messages."""
         self.args = None
-        self.arrays = ()
+        self.arrays = self.parents = ()
         self.params = NO_PARAMS
         if self.trace is not None:
             self.trace.release()
@@ -103,25 +106,23 @@ def topological_order(outputs: Iterable[Traced], since: int = 0) -> tuple[list[T
     GraphError
         Where the walk reaches a Tensor whose graph an earlier backward pass has freed.
     """
-    seen: set[int] = set()
-    recorded: list[Traced] = []
-    leaves: list[Traced] = []
-    stack = list(outputs)
+    recorded: dict[int, Traced] = {}  # by time, which sorts them
+    leaves: dict[int, Traced] = {}
+    stack = [output for output in outputs if output.node is not None]
     while stack:
         tensor = stack.pop()
         node = tensor.node
-        if node is None or id(tensor) in seen:
+        time = node.time
+        if time in recorded or time in leaves:
             continue
-        seen.add(id(tensor))
-        if node.function is None or node.time < since:
-            leaves.append(tensor)
+        if node.function is None or time < since:
+            leaves[time] = tensor
         elif node.args is None:
             raise freed(tensor)
         else:
-            recorded.append(tensor)
-            stack.extend(parents(node))
-    recorded.sort(key=lambda tensor: tensor.node.time)
-    return recorded, leaves
+            recorded[time] = tensor
+            stack += node.parents
+    return [recorded[time] for time in sorted(recorded)], list(leaves.values())
 
 
 def unbroadcast(gradient: Any, like: Any) -> Any:
@@ -137,32 +138,34 @@ def unbroadcast(gradient: Any, like: Any) -> Any:
 
 
 def contributions(
-    tensor: Traced, gradient: Any, create_graph: bool, needed: set[int] | None
-) -> Iterator[tuple[Any, Any]]:
-    """Call the rules of the op that made ``tensor``: pairs of an argument and the gradient that flows to it."""
+    tensor: Traced, gradient: Any, *, create_graph: bool = False, needed: set[int] | None = None
+) -> list[tuple[Any, Any]]:
+    """Call the rules of the op that made ``tensor``: pairs of a parent and the gradient that flows to it.
+
+    ``needed``, if given, are the ids of the only parents of interest.
+    """
     node = tensor.node
     inputs, out = (node.args, tensor) if create_graph else (node.arrays, tensor.data)
+    pairs: list[tuple[Any, Any]] = []
     for arg, rule in zip(node.args, RULES[node.function], strict=False):
         if rule is None:
             continue
         if isinstance(arg, Traced):
             if arg.node is not None and (needed is None or id(arg) in needed):
-                yield arg, rule(gradient, out, *inputs, **node.params)
+                pairs.append((arg, rule(gradient, out, *inputs, **node.params)))
         elif isinstance(arg, (list, tuple)):
-            wanted = [
-                isinstance(item, Traced) and item.node is not None and (needed is None or id(item) in needed)
-                for item in arg
-            ]
+            wanted = [isinstance(x, Traced) and x.node is not None and (needed is None or id(x) in needed) for x in arg]
             if any(wanted):
                 parts = rule(gradient, out, *inputs, **node.params)
-                yield from (pair for pair, want in zip(zip(arg, parts, strict=True), wanted, strict=True) if want)
+                pairs += [pair for pair, want in zip(zip(arg, parts, strict=True), wanted, strict=True) if want]
+    return pairs
 
 
 def dependents(recorded: list[Traced], inputs: set[int]) -> set[int]:
     """The ids of ``inputs`` and of all the Tensors in ``recorded`` that depend on them."""
     found = set(inputs)
     for tensor in recorded:
-        if any(id(parent) in found for parent in parents(tensor.node)):
+        if any(id(parent) in found for parent in tensor.node.parents):
             found.add(id(tensor))
     return found
 
@@ -209,7 +212,7 @@ def pullback(
         if gradient is not None:
             if inputs is not None and id(tensor) in inputs:
                 gradients[id(tensor)] = gradient
-            for parent, contribution in contributions(tensor, gradient, create_graph, needed):
+            for parent, contribution in contributions(tensor, gradient, create_graph=create_graph, needed=needed):
                 if parent.node.time > node.time:
                     raise overwritten(tensor, parent)
                 data = parent.data

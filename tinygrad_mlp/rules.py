@@ -32,6 +32,7 @@ Function = Callable[..., Any]
 Rule = Callable[..., Any] | None
 F = TypeVar("F", bound=Function)
 
+NO_PARAMS: dict[str, Any] = {}
 RULES: dict[Function, tuple[Rule, ...]] = {}
 CONSTANTS: set[Function] = set()
 COMPOSITES: dict[Function, Function] = {}
@@ -48,7 +49,8 @@ class Traced:
     name: str | None
 
     @staticmethod
-    def __record__(function: Function, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    def __record__(function: Function, args: tuple[Any, ...], params: dict[str, Any] = NO_PARAMS) -> Any:
+        """Run an op and remember it: `tinygrad_mlp.tensor.record`."""
         raise NotImplementedError
 
 
@@ -107,11 +109,11 @@ def primitive(function: F) -> F:
     """
 
     @functools.wraps(function)
-    def dispatch(*args: Any, **params: Any) -> Any:
+    def op(*args: Any, **params: Any) -> Any:
         tensor = first_traced((*args, *params.values()))
-        return function(*args, **params) if tensor is None else tensor.__record__(dispatch, args, params)
+        return function(*args, **params) if tensor is None else tensor.__record__(op, args, params)
 
-    return dispatch  # type: ignore[return-value]
+    return op  # type: ignore[return-value]
 
 
 def first_traced(values: Iterable[Any]) -> Traced | None:

@@ -1,11 +1,10 @@
-"""The Tensor: an array that remembers how it was made.
+"""The Tensor: an array that remembers how it was made. Its operators stand in ``operators.py``.
 
 NumPy's protocols bring every ``np.f(x)`` to `Tensor.__array_ufunc__` or `Tensor.__array_function__`, and those bring it
 to `record`, which runs the function on the arrays and hangs a `Node` on the result. This file names NumPy functions and
 knows no rule; ``ops/`` registers rules and knows no Tensor.
 """
 
-import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -22,8 +21,9 @@ from tinygrad_mlp.errors import (
     function_name,
     shapes,
 )
-from tinygrad_mlp.graph import NO_PARAMS, Node, clock, pullback, topological_order
-from tinygrad_mlp.rules import COMPOSITES, CONSTANTS, RULES, Traced, check_arguments, missing_rule
+from tinygrad_mlp.graph import Node, clock, pullback, topological_order
+from tinygrad_mlp.operators import Operators, plain
+from tinygrad_mlp.rules import COMPOSITES, CONSTANTS, NO_PARAMS, RULES, Traced, check_arguments, missing_rule
 
 Observer = Callable[[Callable[..., Any], tuple[Any, ...], Any], Any]
 
@@ -32,7 +32,7 @@ scope: ContextVar[Any] = ContextVar("scope", default=None)
 observer: ContextVar[Observer | None] = ContextVar("observer", default=None)
 
 
-class Tensor(Traced):
+class Tensor(Operators):
     """An array that records what is computed from it, so that the result can be differentiated.
 
     Parameters
@@ -83,11 +83,6 @@ class Tensor(Traced):
     dtype = property(lambda self: self.data.dtype, doc="Type of the elements.")
     ndim = property(lambda self: self.data.ndim, doc="Number of axes.")
     size = property(lambda self: self.data.size, doc="Number of elements.")
-
-    @property
-    def T(self) -> "Tensor":
-        """The axes in reverse order."""
-        return record(np.transpose, (self,))
 
     @property
     def requires_grad(self) -> bool:
@@ -154,23 +149,23 @@ class Tensor(Traced):
     # What NumPy's own functions do with a Tensor.
 
     @staticmethod
-    def __record__(function: Callable[..., Any], args: tuple[Any, ...], params: dict[str, Any]) -> Any:
-        return dispatch(function, args, params)
+    def __record__(function: Callable[..., Any], args: tuple[Any, ...], params: dict[str, Any] = NO_PARAMS) -> Any:
+        return record(function, args, params)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **params: Any) -> Any:
         if method == "reduce" and ufunc in REDUCTIONS:
-            return dispatch(REDUCTIONS[ufunc], args, {"axis": 0, **params})
+            return record(REDUCTIONS[ufunc], args, {"axis": 0, **params})
         if method != "__call__":
             raise UnsupportedArgumentError(
                 f"{function_name(ufunc)}.{method}", expected="a plain call on a Tensor", got=f".{method}",
                 fix="Use the function of that name (np.sum, np.cumsum, np.outer), or x.data, without a gradient.",
             )  # fmt: skip
-        return dispatch(ufunc, args, params)
+        return record(ufunc, args, params)
 
     def __array_function__(
         self, function: Callable[..., Any], types: Any, args: tuple[Any, ...], params: dict[str, Any]
     ) -> Any:
-        return dispatch(function, args, params)
+        return record(function, args, params)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if self.node is not None:
@@ -180,166 +175,6 @@ class Tensor(Traced):
                 fix="Stack Tensors with np.stack([x, y]); take the plain array on purpose with x.data.",
             )  # fmt: skip
         return np.array(self.data, dtype=dtype, copy=copy)
-
-    # Operators. Written out, because going through NumPy's dispatch costs as much as a small op.
-
-    def __add__(self, other: Any) -> "Tensor":
-        return record(np.add, (self, other))
-
-    def __radd__(self, other: Any) -> "Tensor":
-        return record(np.add, (other, self))
-
-    def __sub__(self, other: Any) -> "Tensor":
-        return record(np.subtract, (self, other))
-
-    def __rsub__(self, other: Any) -> "Tensor":
-        return record(np.subtract, (other, self))
-
-    def __mul__(self, other: Any) -> "Tensor":
-        return record(np.multiply, (self, other))
-
-    def __rmul__(self, other: Any) -> "Tensor":
-        return record(np.multiply, (other, self))
-
-    def __truediv__(self, other: Any) -> "Tensor":
-        return record(np.divide, (self, other))
-
-    def __rtruediv__(self, other: Any) -> "Tensor":
-        return record(np.divide, (other, self))
-
-    def __mod__(self, other: Any) -> "Tensor":
-        return record(np.remainder, (self, other))
-
-    def __rmod__(self, other: Any) -> "Tensor":
-        return record(np.remainder, (other, self))
-
-    def __pow__(self, other: Any) -> "Tensor":
-        return record(np.power, (self, other))
-
-    def __rpow__(self, other: Any) -> "Tensor":
-        return record(np.power, (other, self))
-
-    def __matmul__(self, other: Any) -> "Tensor":
-        return record(np.matmul, (self, other))
-
-    def __rmatmul__(self, other: Any) -> "Tensor":
-        return record(np.matmul, (other, self))
-
-    def __neg__(self) -> "Tensor":
-        return record(np.negative, (self,))
-
-    def __pos__(self) -> "Tensor":
-        return self
-
-    def __abs__(self) -> "Tensor":
-        return record(np.absolute, (self,))
-
-    def __getitem__(self, index: Any) -> "Tensor":
-        return record(operator.getitem, (self, plain(index)))
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        raise in_place("x[index] = value")
-
-    def __iadd__(self, other: Any) -> "Tensor":
-        return record(np.add, (self.rebindable("+="), other))
-
-    def __isub__(self, other: Any) -> "Tensor":
-        return record(np.subtract, (self.rebindable("-="), other))
-
-    def __imul__(self, other: Any) -> "Tensor":
-        return record(np.multiply, (self.rebindable("*="), other))
-
-    def __itruediv__(self, other: Any) -> "Tensor":
-        return record(np.divide, (self.rebindable("/="), other))
-
-    def __ipow__(self, other: Any) -> "Tensor":
-        return record(np.power, (self.rebindable("**="), other))
-
-    def __imatmul__(self, other: Any) -> "Tensor":
-        return record(np.matmul, (self.rebindable("@="), other))
-
-    def rebindable(self, symbol: str) -> "Tensor":
-        """``x += y`` makes a new Tensor; a leaf's old one, held by a model or an optimizer, would never change."""
-        if self.node is not None and self.node.function is None:
-            raise in_place(f"x {symbol} y on a leaf that requires a gradient")
-        return self
-
-    # Comparisons give plain arrays: their gradient is zero everywhere.
-
-    def __lt__(self, other: Any) -> Any:
-        return self.data < plain(other)
-
-    def __le__(self, other: Any) -> Any:
-        return self.data <= plain(other)
-
-    def __gt__(self, other: Any) -> Any:
-        return self.data > plain(other)
-
-    def __ge__(self, other: Any) -> Any:
-        return self.data >= plain(other)
-
-    def __eq__(self, other: object) -> Any:
-        return self.data == plain(other)
-
-    def __ne__(self, other: object) -> Any:
-        return self.data != plain(other)
-
-    __hash__ = object.__hash__
-
-    def __bool__(self) -> bool:
-        return bool(self.data)
-
-    def __float__(self) -> float:
-        return float(self.data)
-
-    def __int__(self) -> int:
-        return int(self.data)
-
-    def __len__(self) -> int:
-        return len(self.data)
-
-    def __iter__(self) -> Iterator["Tensor"]:
-        return (self[i] for i in range(len(self.data)))
-
-    # Methods that read better than the function.
-
-    def sum(self, axis: Any = None, keepdims: bool = False) -> "Tensor":
-        """``np.sum(self, axis, keepdims=keepdims)``."""
-        return record(np.sum, (self,), {"axis": axis, "keepdims": keepdims})
-
-    def mean(self, axis: Any = None, keepdims: bool = False) -> "Tensor":
-        """``np.mean(self, axis, keepdims=keepdims)``."""
-        return record(np.mean, (self,), {"axis": axis, "keepdims": keepdims})
-
-    def max(self, axis: Any = None, keepdims: bool = False) -> "Tensor":
-        """``np.max(self, axis, keepdims=keepdims)``."""
-        return record(np.max, (self,), {"axis": axis, "keepdims": keepdims})
-
-    def min(self, axis: Any = None, keepdims: bool = False) -> "Tensor":
-        """``np.min(self, axis, keepdims=keepdims)``."""
-        return record(np.min, (self,), {"axis": axis, "keepdims": keepdims})
-
-    def argmax(self, axis: Any = None) -> Any:
-        """``np.argmax(self, axis)``, a plain array."""
-        return np.argmax(self.data, axis)
-
-    def reshape(self, *shape: Any) -> "Tensor":
-        """``np.reshape(self, shape)``; the shape as a tuple or as single integers."""
-        return record(np.reshape, (self, shape[0] if len(shape) == 1 else shape))
-
-    def transpose(self, *axes: Any) -> "Tensor":
-        """``np.transpose(self, axes)``; the axes as a tuple or as single integers."""
-        order = axes[0] if len(axes) == 1 else axes or None
-        return record(np.transpose, (self,), {"axes": order})
-
-    def astype(self, dtype: Any) -> "Tensor":
-        """The same values in another floating-point dtype; the gradient is cast back."""
-        if self.node is not None and not np.issubdtype(dtype, np.floating):
-            raise DtypeError(
-                "astype", expected="a floating-point dtype for a Tensor that requires a gradient",
-                got=str(np.dtype(dtype)), fix="Convert the plain array on purpose: x.data.astype(...).",
-            )  # fmt: skip
-        return record(np.astype, (self, dtype))
 
     def __repr__(self) -> str:
         text = (
@@ -378,28 +213,35 @@ REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {
 }
 
 
-def record(function: Callable[..., Any], args: tuple[Any, ...], params: dict[str, Any] = NO_PARAMS) -> Tensor:
+def record(function: Callable[..., Any], args: tuple[Any, ...], params: dict[str, Any] = NO_PARAMS) -> Any:
     """Run ``function`` on the arrays behind ``args``; if one of them requires a gradient, remember how.
+
+    Every op on a Tensor comes here: from an operator, from NumPy's dispatch, or from a primitive.
 
     Raises
     ------
     MissingRuleError
         If the function, or an argument that requires a gradient, has no backward rule.
+    UnsupportedArgumentError
+        If the rules do not know an argument.
     ShapeError
         If the shapes do not fit.
     """
     rules = RULES.get(function)
     if rules is None:
-        raise missing_rule(function)
+        return without_rule(function, args, params)
+    if params or len(args) > len(rules):
+        args, params = check_arguments(function, args, params)
     arrays = []
-    needs_grad = False
+    parents = []
     for arg in args:
         if type(arg) is Tensor:
             arrays.append(arg.data)
-            needs_grad |= arg.node is not None
+            if arg.node is not None:
+                parents.append(arg)
         elif type(arg) is list or type(arg) is tuple:
             arrays.append(plain(arg))
-            needs_grad |= any(type(item) is Tensor and item.node is not None for item in arg)
+            parents += [item for item in arg if type(item) is Tensor and item.node is not None]
         else:
             arrays.append(arg)
     try:
@@ -409,38 +251,25 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], params: dict[str
     result = Tensor.__new__(Tensor)
     result.data = np.asarray(out) if isinstance(out, np.generic) else out
     result.grad = result.name = result.node = None
-    if needs_grad and grad_enabled.get():
+    if parents and grad_enabled.get():
         for i in range(len(rules), len(args)):
             if isinstance(args[i], Tensor) and args[i].node is not None:
                 raise missing_rule(function, argument=i)
-        result.node = Node(function, args, arrays, params, scope.get())
+        result.node = Node(function, args, arrays, params, parents, scope.get())
     watch = observer.get()
     if watch is not None:
         watch(function, args, result)
     return result
 
 
-def dispatch(function: Callable[..., Any], args: tuple[Any, ...], params: dict[str, Any]) -> Any:
-    """Bring a call made through NumPy, or through a primitive, to `record`, to a composite, or to plain arrays."""
-    if function in RULES:
-        if params or len(args) > len(RULES[function]):
-            args, params = check_arguments(function, args, params)
-        return record(function, args, params)
+def without_rule(function: Callable[..., Any], args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    """Call a composite on the Tensors, or a constant on plain arrays; there is nothing to record."""
     if function in COMPOSITES:
         args, params = check_arguments(function, args, params)
         return COMPOSITES[function](*args, **params)
     if function in CONSTANTS:
         return function(*plain(args), **{name: plain(value) for name, value in params.items()})
     raise missing_rule(function)
-
-
-def plain(value: Any) -> Any:
-    """Arrays in the place of Tensors, also inside lists and tuples."""
-    if isinstance(value, Tensor):
-        return value.data
-    if type(value) is list or type(value) is tuple:
-        return type(value)(plain(item) for item in value)
-    return value
 
 
 def seed_gradient(output: Tensor, gradient: Any) -> Any:
@@ -475,15 +304,6 @@ def accumulate(leaf: Traced, gradient: Any, shared: bool) -> None:
         leaf.grad = np.array(gradient)
     else:
         leaf.grad = gradient
-
-
-def in_place(what: str) -> GraphError:
-    """The error for a change in place of something that a graph may hold."""
-    return GraphError(
-        "Tensor", expected="no change in place, because the graph keeps operands for backward", got=what,
-        fix="Build a new Tensor (x = x + y, np.where(mask, value, x)); or edit the array on purpose with "
-        "x.data[...] = value, before it is used.",
-    )  # fmt: skip
 
 
 def explain(error: Exception, function: Callable[..., Any], args: tuple[Any, ...]) -> Exception:

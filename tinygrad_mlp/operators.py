@@ -1,0 +1,200 @@
+"""What makes a Tensor feel like an array: operators, comparisons, and methods."""
+
+import operator
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.errors import DtypeError, GraphError
+from tinygrad_mlp.rules import Traced
+
+
+class Operators(Traced):
+    """The operators of `Tensor`. Written out, because going through NumPy's dispatch costs as much as a small op."""
+
+    __slots__ = ()
+
+    # Arithmetic.
+
+    def __add__(self, other: Any) -> Any:
+        return self.__record__(np.add, (self, other))
+
+    def __radd__(self, other: Any) -> Any:
+        return self.__record__(np.add, (other, self))
+
+    def __sub__(self, other: Any) -> Any:
+        return self.__record__(np.subtract, (self, other))
+
+    def __rsub__(self, other: Any) -> Any:
+        return self.__record__(np.subtract, (other, self))
+
+    def __mul__(self, other: Any) -> Any:
+        return self.__record__(np.multiply, (self, other))
+
+    def __rmul__(self, other: Any) -> Any:
+        return self.__record__(np.multiply, (other, self))
+
+    def __truediv__(self, other: Any) -> Any:
+        return self.__record__(np.divide, (self, other))
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return self.__record__(np.divide, (other, self))
+
+    def __mod__(self, other: Any) -> Any:
+        return self.__record__(np.remainder, (self, other))
+
+    def __rmod__(self, other: Any) -> Any:
+        return self.__record__(np.remainder, (other, self))
+
+    def __pow__(self, other: Any) -> Any:
+        return self.__record__(np.power, (self, other))
+
+    def __rpow__(self, other: Any) -> Any:
+        return self.__record__(np.power, (other, self))
+
+    def __matmul__(self, other: Any) -> Any:
+        return self.__record__(np.matmul, (self, other))
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return self.__record__(np.matmul, (other, self))
+
+    def __neg__(self) -> Any:
+        return self.__record__(np.negative, (self,))
+
+    def __pos__(self) -> Any:
+        return self
+
+    def __abs__(self) -> Any:
+        return self.__record__(np.absolute, (self,))
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.__record__(operator.getitem, (self, plain(index)))
+
+    # In place, which no Tensor changes.
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise in_place("x[index] = value")
+
+    def __iadd__(self, other: Any) -> Any:
+        return self.__record__(np.add, (self.rebindable("+="), other))
+
+    def __isub__(self, other: Any) -> Any:
+        return self.__record__(np.subtract, (self.rebindable("-="), other))
+
+    def __imul__(self, other: Any) -> Any:
+        return self.__record__(np.multiply, (self.rebindable("*="), other))
+
+    def __itruediv__(self, other: Any) -> Any:
+        return self.__record__(np.divide, (self.rebindable("/="), other))
+
+    def __ipow__(self, other: Any) -> Any:
+        return self.__record__(np.power, (self.rebindable("**="), other))
+
+    def __imatmul__(self, other: Any) -> Any:
+        return self.__record__(np.matmul, (self.rebindable("@="), other))
+
+    def rebindable(self, symbol: str) -> Any:
+        """``x += y`` makes a new Tensor; a leaf's old one, held by a model or an optimizer, would never change."""
+        if self.node is not None and self.node.function is None:
+            raise in_place(f"x {symbol} y on a leaf that requires a gradient")
+        return self
+
+    # Comparisons give plain arrays: their gradient is zero everywhere.
+
+    def __lt__(self, other: Any) -> Any:
+        return self.data < plain(other)
+
+    def __le__(self, other: Any) -> Any:
+        return self.data <= plain(other)
+
+    def __gt__(self, other: Any) -> Any:
+        return self.data > plain(other)
+
+    def __ge__(self, other: Any) -> Any:
+        return self.data >= plain(other)
+
+    def __eq__(self, other: object) -> Any:
+        return self.data == plain(other)
+
+    def __ne__(self, other: object) -> Any:
+        return self.data != plain(other)
+
+    __hash__ = object.__hash__
+
+    def __bool__(self) -> bool:
+        return bool(self.data)
+
+    def __float__(self) -> float:
+        return float(self.data)
+
+    def __int__(self) -> int:
+        return int(self.data)
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self.data)))
+
+    # Methods.
+
+    @property
+    def T(self) -> Any:
+        """The axes in reverse order."""
+        return self.__record__(np.transpose, (self,))
+
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """``np.sum(self, axis, keepdims=keepdims)``."""
+        return self.__record__(np.sum, (self,), {"axis": axis, "keepdims": keepdims})
+
+    def mean(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """``np.mean(self, axis, keepdims=keepdims)``."""
+        return self.__record__(np.mean, (self,), {"axis": axis, "keepdims": keepdims})
+
+    def max(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """``np.max(self, axis, keepdims=keepdims)``."""
+        return self.__record__(np.max, (self,), {"axis": axis, "keepdims": keepdims})
+
+    def min(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """``np.min(self, axis, keepdims=keepdims)``."""
+        return self.__record__(np.min, (self,), {"axis": axis, "keepdims": keepdims})
+
+    def argmax(self, axis: Any = None) -> Any:
+        """``np.argmax(self, axis)``, a plain array."""
+        return np.argmax(self.data, axis)
+
+    def reshape(self, *shape: Any) -> Any:
+        """``np.reshape(self, shape)``; the shape as a tuple or as single integers."""
+        return self.__record__(np.reshape, (self, shape[0] if len(shape) == 1 else shape))
+
+    def transpose(self, *axes: Any) -> Any:
+        """``np.transpose(self, axes)``; the axes as a tuple or as single integers."""
+        return self.__record__(np.transpose, (self,), {"axes": axes[0] if len(axes) == 1 else axes or None})
+
+    def astype(self, dtype: Any) -> Any:
+        """The same values in another floating-point dtype; the gradient is cast back."""
+        if self.node is not None and not np.issubdtype(dtype, np.floating):
+            raise DtypeError(
+                "astype", expected="a floating-point dtype for a Tensor that requires a gradient",
+                got=str(np.dtype(dtype)), fix="Convert the plain array on purpose: x.data.astype(...).",
+            )  # fmt: skip
+        return self.__record__(np.astype, (self, dtype))
+
+
+def plain(value: Any) -> Any:
+    """Arrays in the place of Tensors, also inside lists and tuples."""
+    if isinstance(value, Traced):
+        return value.data
+    if type(value) is list or type(value) is tuple:
+        return type(value)(plain(item) for item in value)
+    return value
+
+
+def in_place(what: str) -> GraphError:
+    """The error for a change in place of something that a graph may hold."""
+    return GraphError(
+        "Tensor", expected="no change in place, because the graph keeps operands for backward", got=what,
+        fix="Build a new Tensor (x = x + y, np.where(mask, value, x)); or edit the array on purpose with "
+        "x.data[...] = value, before it is used.",
+    )  # fmt: skip
