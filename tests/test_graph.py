@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 import tinygrad_mlp as tg
-from tinygrad_mlp.errors import GraphError
+from tinygrad_mlp.errors import GraphError, ShapeError
 
 
 @pytest.fixture
@@ -198,3 +199,32 @@ def test_a_zero_dimensional_gradient_is_an_array():
     (x * x).backward()
     assert isinstance(x.grad, np.ndarray)
     assert x.grad == 4.0
+
+
+@pytest.mark.parametrize("wrong", [lambda g, out, x: g[:1, :2], lambda g, out, x: g.T, lambda g, out, x: g[0]])
+def test_a_rule_with_a_gradient_of_the_wrong_shape_is_named(wrong):
+    @tg.rules.primitive
+    def doubled(x):
+        return x * 2
+
+    tg.rules.derivative(doubled, wrong)
+    try:
+        with pytest.raises(ShapeError, match=r"backward rule of doubled: expected a gradient of the shape \(2, 3\)"):
+            doubled(tg.Tensor(np.ones((2, 3)), requires_grad=True)).sum().backward()
+    finally:
+        del tg.rules.RULES[doubled]
+
+
+@given(st.data())
+def test_broadcasting_is_undone(data):
+    """Property: whatever axes an input was stretched along, its gradient is the sum over them, in its own shape."""
+    shapes = data.draw(hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=4, max_side=3)).input_shapes
+    x, y = (tg.Tensor(np.random.default_rng(0).normal(size=shape), requires_grad=True) for shape in shapes)
+    out = x * y
+    out.sum().backward()
+    for a, b in ((x, y), (y, x)):
+        ones = np.ones(out.shape)
+        full = np.broadcast_to(b.data, out.shape) * ones
+        padded = (1,) * (out.ndim - a.ndim) + a.shape
+        axes = tuple(i for i, n in enumerate(padded) if n == 1)
+        np.testing.assert_allclose(a.grad, full.sum(axis=axes, keepdims=True).reshape(a.shape))

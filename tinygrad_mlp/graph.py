@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.errors import GraphError, function_name
+from tinygrad_mlp.errors import GraphError, ShapeError, function_name
 from tinygrad_mlp.rules import NO_PARAMS, RULES, Traced
 
 Visit = Callable[[Any, Any, Any], None]
@@ -125,16 +125,27 @@ def topological_order(outputs: Iterable[Traced], since: int = 0) -> tuple[list[T
     return [recorded[time] for time in sorted(recorded)], list(leaves.values())
 
 
-def unbroadcast(gradient: Any, like: Any) -> Any:
-    """Sum a gradient over the axes along which its input was broadcast, and cast it to the input's dtype."""
+def unbroadcast(gradient: Any, like: Any, function: Callable[..., Any]) -> Any:
+    """Sum a gradient over the axes along which its input was broadcast, and cast it to the input's dtype.
+
+    Raises
+    ------
+    ShapeError
+        If no broadcasting explains the shape: the rule of ``function`` is wrong.
+    """
     shape = like.shape
+    added = gradient.ndim - len(shape)
+    if added < 0 or any(n not in (1, m) for n, m in zip(shape, gradient.shape[added:], strict=True)):
+        raise ShapeError(
+            f"backward rule of {function_name(function)}", got=f"{gradient.shape}",
+            expected=f"a gradient of the shape {shape} of its input, or one that {shape} broadcasts to",
+        )  # fmt: skip
+    if added:
+        gradient = np.add.reduce(gradient, axis=tuple(range(added)))  # half the overhead of np.sum
     if gradient.shape != shape:
-        added = gradient.ndim - len(shape)
-        stretched = tuple(i + added for i, n in enumerate(shape) if n == 1)
-        gradient = np.reshape(np.sum(gradient, axis=(*range(added), *stretched)), shape)
-    if gradient.dtype != like.dtype:
-        gradient = gradient.astype(like.dtype)
-    return gradient
+        stretched = tuple(i for i, n in enumerate(shape) if n != gradient.shape[i])
+        gradient = np.add.reduce(gradient, axis=stretched, keepdims=True)
+    return gradient if gradient.dtype == like.dtype else gradient.astype(like.dtype)
 
 
 def contributions(
@@ -217,7 +228,7 @@ def pullback(
                     raise overwritten(tensor, parent)
                 data = parent.data
                 if contribution.shape != data.shape or contribution.dtype != data.dtype:
-                    contribution = unbroadcast(contribution, data)
+                    contribution = unbroadcast(contribution, data, node.function)
                 if visit is not None:
                     visit(tensor, parent, contribution)
                 key = id(parent)

@@ -36,7 +36,7 @@ def cross_entropy(logits: Any, targets: Any, *, label_smoothing: float = 0.0, re
     """
     check_targets(logits, targets, label_smoothing, reduction)
     z = shifted(logits, axis=-1)
-    log_sum = np.log(np.sum(np.exp(z), axis=0))
+    log_sum = np.log(np.add.reduce(np.exp(z), axis=0))
     if targets.ndim == 2:
         y = smooth(targets.T, label_smoothing)
         losses = log_sum * np.sum(y, axis=0) - np.sum(y * z, axis=0)
