@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.errors import DtypeError, GraphError
+from tinygrad_mlp.errors import GraphError
 from tinygrad_mlp.rules import Traced
 
 
@@ -160,9 +160,49 @@ class Operators(Traced):
         """``np.min(self, axis, keepdims=keepdims)``."""
         return self.__record__(np.min, (self,), {"axis": axis, "keepdims": keepdims})
 
+    def prod(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """``np.prod(self, axis, keepdims=keepdims)``."""
+        return np.prod(self, axis, keepdims=keepdims)  # type: ignore[call-overload]
+
+    def var(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
+        """``np.var(self, axis, ddof=ddof, keepdims=keepdims)``."""
+        return self.__record__(np.var, (self,), {"axis": axis, "ddof": ddof, "keepdims": keepdims})
+
+    def std(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
+        """``np.std(self, axis, ddof=ddof, keepdims=keepdims)``."""
+        return self.__record__(np.std, (self,), {"axis": axis, "ddof": ddof, "keepdims": keepdims})
+
+    def cumsum(self, axis: Any = None) -> Any:
+        """``np.cumsum(self, axis)``."""
+        return self.__record__(np.cumsum, (self,), {"axis": axis})
+
+    def dot(self, other: Any) -> Any:
+        """``np.dot(self, other)``."""
+        return np.dot(self, other)  # type: ignore[call-overload]
+
     def argmax(self, axis: Any = None) -> Any:
         """``np.argmax(self, axis)``, a plain array."""
         return np.argmax(self.data, axis)
+
+    def argmin(self, axis: Any = None) -> Any:
+        """``np.argmin(self, axis)``, a plain array."""
+        return np.argmin(self.data, axis)
+
+    def ravel(self) -> Any:
+        """``np.ravel(self)``."""
+        return np.ravel(self)  # type: ignore[call-overload]
+
+    def flatten(self) -> Any:
+        """``np.ravel(self)``: a Tensor never changes in place, so a copy would be no different."""
+        return self.ravel()
+
+    def squeeze(self, axis: Any = None) -> Any:
+        """``np.squeeze(self, axis)``."""
+        return self.__record__(np.squeeze, (self,), {"axis": axis})
+
+    def swapaxes(self, axis1: int, axis2: int) -> Any:
+        """``np.swapaxes(self, axis1, axis2)``."""
+        return self.__record__(np.swapaxes, (self, axis1, axis2))
 
     def reshape(self, *shape: Any) -> Any:
         """``np.reshape(self, shape)``; the shape as a tuple or as single integers."""
@@ -174,11 +214,6 @@ class Operators(Traced):
 
     def astype(self, dtype: Any) -> Any:
         """The same values in another floating-point dtype; the gradient is cast back."""
-        if self.node is not None and not np.issubdtype(dtype, np.floating):
-            raise DtypeError(
-                "astype", expected="a floating-point dtype for a Tensor that requires a gradient",
-                got=str(np.dtype(dtype)), fix="Convert the plain array on purpose: x.data.astype(...).",
-            )  # fmt: skip
         return self.__record__(np.astype, (self, dtype))
 
 

@@ -252,6 +252,11 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], params: dict[str
     result.data = np.asarray(out) if isinstance(out, np.generic) else out
     result.grad = result.name = result.node = None
     if parents and grad_enabled.get():
+        if result.data.dtype.kind != "f":
+            raise DtypeError(
+                function_name(function), expected="a floating-point result of a Tensor that requires a gradient",
+                got=str(result.data.dtype), fix="Compute on the plain array on purpose: x.data.",
+            )  # fmt: skip
         for i in range(len(rules), len(args)):
             if isinstance(args[i], Tensor) and args[i].node is not None:
                 raise missing_rule(function, argument=i)
@@ -308,6 +313,8 @@ def accumulate(leaf: Traced, gradient: Any, shared: bool) -> None:
 
 def explain(error: Exception, function: Callable[..., Any], args: tuple[Any, ...]) -> Exception:
     """Make NumPy's complaint about an op name the op and the shapes."""
+    if isinstance(error, ShapeError) and error.function is None:
+        error.function, error.operands = function, args
     if isinstance(error, TinygradError):
         return error
     where = function_name(function) + (f" in {scope.get()}" if scope.get() else "")

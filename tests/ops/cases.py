@@ -339,7 +339,9 @@ CASES: dict[Any, list[Case]] = {
         case(lambda x: np.moveaxis(x, 0, -1), (1, 2, 3)),
         case(lambda x: np.moveaxis(x, (0, 1), (-1, 0)), (1, 2, 3)),
     ],
-    np.rollaxis: [case(lambda x, a=a: np.rollaxis(x, *a), (1, 2, 3)) for a in ((2,), (0, 2), (-1, -2), (1, 3), (0, -1))],
+    np.rollaxis: [
+        case(lambda x, a=a: np.rollaxis(x, *a), (1, 2, 3)) for a in ((2,), (0, 2), (-1, -2), (1, 3), (0, -1))
+    ],
     np.swapaxes: [case(lambda x: np.swapaxes(x, 0, -1), (1, 2, 3))],
     np.expand_dims: [
         case(lambda x: np.expand_dims(x, -1), (2,)),

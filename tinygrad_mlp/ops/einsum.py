@@ -75,7 +75,7 @@ def explicit(subscripts, operands):
     ]
     if not arrow:
         joined = "".join(terms).replace("...", "")
-        result = "..." * any(lengths) + "".join(sorted(letter for letter in joined if joined.count(letter) == 1))
+        result = "..." + "".join(sorted(letter for letter in joined if joined.count(letter) == 1))
     stand_ins = "".join(free[: max(lengths)])
     # An ellipsis aligns from the right, as broadcasting does.
     terms = [t.replace("...", stand_ins[len(stand_ins) - n :]) for t, n in zip(terms, lengths, strict=True)]

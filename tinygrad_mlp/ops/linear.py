@@ -27,10 +27,9 @@ def matmul_right(g, x, y):
 
 
 def full(g, x, y, mode):
-    """The gradient of a convolution as that of the full one, of which ``mode`` cuts out the middle."""
-    long, short = max(len(x), len(y)), min(len(x), len(y))
-    start = {"full": 0, "same": (short - 1) // 2, "valid": short - 1}[mode]
-    return np.pad(g, (start, long + short - 1 - start - len(g)))
+    """The gradient of a convolution as that of the full one, of which ``mode`` cuts out the middle; then zeros."""
+    short = min(len(x), len(y))
+    return np.pad(g, ({"full": 0, "same": (short - 1) // 2, "valid": short - 1}[mode], short))
 
 
 # fmt: off

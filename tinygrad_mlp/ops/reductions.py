@@ -47,14 +47,14 @@ def cumsum_vjp(g, out, x, axis=None):
 def cumprod_vjp(g, out, x, axis=None):
     """The product of the elements before i, times aᵢ = gᵢ + xᵢ₊₁ aᵢ₊₁; without a division, so exact at zeros too.
 
-    The recurrence runs in doubling steps s: aᵢ = bᵢ + fᵢ aᵢ₊ₛ, with aᵢ = 0 beyond the end.
+    The recurrence runs in doubling steps s = 2ᵏ: aᵢ = bᵢ + fᵢ aᵢ₊ₛ, with aᵢ = 0 beyond the end.
     """
     if axis is None or x.ndim == 0:
         return np.reshape(cumprod_vjp(g, out, np.ravel(x), 0), x.shape)
     g, out, x = np.moveaxis(g, axis, -1), np.moveaxis(out, axis, -1), np.moveaxis(x, axis, -1)
-    b, f, step = g, advanced(x, 1), 1
-    while step < x.shape[-1]:
-        b, f, step = b + f * advanced(b, step), f * advanced(f, step), 2 * step
+    b, f = g, advanced(x, 1)
+    for k in range(x.shape[-1].bit_length()):
+        b, f = b + f * advanced(b, 2**k), f * advanced(f, 2**k)
     before = np.concatenate([np.ones_like(out[..., :1]), out[..., :-1]], axis=-1)
     return np.moveaxis(before * b, -1, axis)
 
