@@ -132,11 +132,13 @@ def resumed(config: Config, settings: dict[str, Any], directory: Path) -> Config
     if not (directory / "config.toml").exists():  # killed before it had begun: begin it
         return config
     own = Config(**Config.read(directory / "config.toml"))
-    changed = [name for name in settings if asdict(config)[name] != asdict(own)[name]]
+    is_now, was = asdict(config), asdict(own)
+    changed = [name for name in settings if is_now[name] != was[name]]
     if changed:
+        kept = (f"{name} = {'by default' if was[name] is None else was[name]}" for name in changed)
         raise ArgumentError(
-            "--resume", expected=f"the settings of the run, {', '.join(f'{n} = {asdict(own)[n]}' for n in changed)}",
-            got=", ".join(f"{name} = {settings[name]}" for name in changed),
+            "--resume", expected=f"the settings of the run, {', '.join(kept)}",
+            got=", ".join(f"{name} = {is_now[name]}" for name in changed),
             fix="Leave them out, or begin a new run.",
         )  # fmt: skip
     return own

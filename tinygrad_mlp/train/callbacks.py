@@ -52,9 +52,8 @@ class Progress(Callback):
     The lines go to standard output, the bar to standard error, and only where that is a terminal.
     """
 
-    def on_fit_begin(self, trainer: "Trainer") -> None:
-        """Start without a bar: each epoch makes its own."""
-        self.bar: Any = None
+    def __init__(self) -> None:
+        self.bar: Any = None  # each epoch makes its own
 
     def on_step_end(self, trainer: "Trainer") -> None:
         """Move the bar."""

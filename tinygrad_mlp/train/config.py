@@ -3,6 +3,7 @@
 import json
 import tomllib
 from collections.abc import Callable
+from copy import copy
 from dataclasses import Field, asdict, dataclass, field, fields
 from pathlib import Path
 from types import UnionType
@@ -22,11 +23,12 @@ OPTIMIZERS: dict[str, tuple[Callable[..., optim.Optimizer], dict[str, Any], floa
     "adamw": (optim.AdamW, {}, 0.005, 0.1),
 }
 SCHEDULES = ("none", "step", "cosine")
+LARGEST = {int: 2**31 - 1, float: 1e300, str: None}  # where a setting does not say otherwise
 
 
 def setting(default: Any, text: str, **more: Any) -> Any:
     """A field with its help text and limits."""
-    return field(default_factory=lambda: default, metadata={"help": text, **more})
+    return field(default_factory=lambda: copy(default), metadata={"help": text, **more})
 
 
 @dataclass
@@ -61,7 +63,7 @@ class Config:
     epochs: int = setting(10, "passes through the training images", least=0)
     batch_size: int = setting(128, "images in a step", least=1)
     patience: int | None = setting(None, "stop after so many epochs without a new best (default: never)", least=1)
-    seed: int = setting(0, "of weights, order and dropout", least=0)
+    seed: int = setting(0, "of weights, order and dropout", least=0, most=2**63 - 1)
 
     def __post_init__(self) -> None:
         for f in fields(self):
@@ -94,7 +96,9 @@ class Config:
     def toml(self) -> str:
         """The settings as TOML; those that are None are left out."""
         given = {name: value for name, value in asdict(self).items() if value is not None}
-        return "".join(f"{name} = {json.dumps(value)}\n" for name, value in given.items())
+        # JSON writes these types as TOML does, but for characters beyond 16 bits and for DEL.
+        text = "".join(f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in given.items())
+        return text.replace("\x7f", r"\u007f")
 
     def make_optimizer(self, params: Any, steps_per_epoch: int) -> optim.Optimizer:
         """The optimizer, with the schedule inside it."""
@@ -127,12 +131,15 @@ def kind(f: Field[Any]) -> Any:
 
 def check(f: Field[Any], value: Any) -> None:
     """Raise where a value does not have the type and the limits of its setting."""
+    of, choices = kind(f), f.metadata.get("choices")
+    least, most = f.metadata.get("least"), f.metadata.get("most", LARGEST[of])
     several = f.type == list[int]
-    least, choices = f.metadata.get("least"), f.metadata.get("choices")
-    for entry in value if several and isinstance(value, list) else [value]:
-        fits = type(entry) is kind(f) or (kind(f) is float and type(entry) is int)
-        if not fits or (least is not None and not least <= entry < float("inf")):
-            least = "" if least is None else f" of at least {least}"
-            raise ArgumentError(f.name, expected=f"{kind(f).__name__}{least}", got=repr(entry))
+    expected = of.__name__ if least is None else f"{of.__name__} of at least {least} and at most {most}"
+    if several and not isinstance(value, list):
+        raise ArgumentError(f.name, expected=f"a list of {expected}", got=repr(value))
+    for entry in value if several else [value]:
+        fits = type(entry) is of or (of is float and type(entry) is int)
+        if not fits or (least is not None and not least <= entry <= most):
+            raise ArgumentError(f.name, expected=expected, got=repr(entry))
     if choices and value not in choices:
         raise ArgumentError(f.name, expected=f"one of {', '.join(choices)}", got=repr(value))

@@ -1,6 +1,7 @@
 """Files that are either there in full or not at all."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -19,6 +20,9 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+    except BaseException as error:
+        with suppress(OSError):
+            temporary.unlink()
+        if isinstance(error, OSError) and error.filename is None:  # write() and fsync() do not say which file
+            error.filename = str(path)
         raise

@@ -33,8 +33,10 @@ class History(list[dict[str, Any]]):
         Raises
         ------
         ArgumentError
-            If the measure was not taken.
+            If the measure was not taken, or there is no epoch yet.
         """
+        if not self:
+            raise ArgumentError("history", expected="at least one epoch", got="none")
         if any(row.get(monitor) is None for row in self):
             measured = [name for name, value in self[-1].items() if value is not None]
             raise ArgumentError(

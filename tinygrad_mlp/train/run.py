@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp import nn
-from tinygrad_mlp.data import load_mnist, to_float
+from tinygrad_mlp.data import load_mnist
 from tinygrad_mlp.errors import ArgumentError, DataError, MissingExtraError
 from tinygrad_mlp.ops.activations import softmax
 from tinygrad_mlp.ops.losses import cross_entropy
-from tinygrad_mlp.tensor import no_grad
 from tinygrad_mlp.train import checkpoint
 from tinygrad_mlp.train.callbacks import Checkpoint, EarlyStopping, Log, Progress
 from tinygrad_mlp.train.config import Config
+from tinygrad_mlp.train.evaluation import predict
 from tinygrad_mlp.train.files import write_atomically
 from tinygrad_mlp.train.trainer import Trainer
 
@@ -38,30 +38,31 @@ def train(config: Config, directory: Path, *, resume: bool = False) -> float:
     float
         Accuracy of the best weights on the test images, from 0 to 1.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    write_atomically(directory / "config.toml", config.toml().encode())
     data = load_mnist(config.data)
     images, labels = data.train
     kept = len(images) - len(images) // 12
     if kept == len(images):
         raise DataError(str(config.data), expected="at least 12 training images", got=str(len(images)))
     classes = int(labels.max()) + 1
-    if int(data.test.labels.max()) >= classes:
-        raise DataError(str(config.data), expected=f"test labels below {classes}", got=str(data.test.labels.max()))
+    check_labels(data.test.labels, classes, config.data)
     sizes = [images[0].size, *config.hidden, classes]
     model = build(sizes, config)
+    directory.mkdir(parents=True, exist_ok=True)
+    write_atomically(directory / "config.toml", config.toml().encode())
     steps = -(-kept // config.batch_size)
     trainer = Trainer(
         model,
         config.make_optimizer(model.named_parameters(), steps),
         partial(cross_entropy, label_smoothing=config.label_smoothing),
         clip_norm=config.clip_norm,
-        callbacks=[Progress(), EarlyStopping("val_loss", config.patience), Log(directory), Checkpoint(directory)],
+        callbacks=[EarlyStopping("val_loss", config.patience), Log(directory), Checkpoint(directory), Progress()],
         config=asdict(config) | {"sizes": sizes},
     )
     if resume and (directory / "last.npz").exists():
         trainer.resume(directory / "last.npz")
         print(f"resumed after epoch {trainer.epoch}, step {trainer.optimizer.step_count}")
+    elif resume:
+        print(f"no checkpoint in {directory} yet: training begins")
     parameters = sum(parameter.size for parameter in model.parameters())
     print(f"{'-'.join(map(str, sizes))} MLP, {parameters:,} parameters; {kept:,} images to train on, "
           f"{len(images) - kept:,} to validate; {config.epochs} epochs of {steps} steps")  # fmt: skip
@@ -78,6 +79,12 @@ def train(config: Config, directory: Path, *, resume: bool = False) -> float:
         save_pictures(directory, model, history, data.test, logits)
     print(f"wrote {directory}: {', '.join(sorted(p.name for p in directory.iterdir()))}")
     return accuracy
+
+
+def check_labels(labels: Array, classes: int, source: str | None) -> None:
+    """Raise where there are more classes than a network tells apart."""
+    if len(labels) and labels.max() >= classes:
+        raise DataError(source or "MNIST", expected=f"test labels below {classes}", got=str(labels.max()))
 
 
 def build(sizes: list[int], config: Config) -> nn.MLP:
@@ -105,16 +112,6 @@ def load(path: Path) -> tuple[nn.MLP, Config]:
     model.load_state_dict(state)
     model.eval()
     return model, config
-
-
-def predict(model: nn.Module, images: Array, batch_size: int = 1000) -> Array:
-    """Logits of uint8 images, shape (N, classes)."""
-    training = model.training
-    model.eval()
-    with no_grad():
-        chunks = [model(to_float(images[i : i + batch_size])).data for i in range(0, len(images), batch_size)]
-    model.train(training)
-    return np.concatenate(chunks)
 
 
 def save_pictures(directory: Path, model: nn.MLP, history: Any, test: Any, logits: Array) -> None:

@@ -1,30 +1,31 @@
 """The training loop."""
 
 import math
-import signal
-import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
-from tinygrad_mlp.data import batches, to_float
-from tinygrad_mlp.errors import ArgumentError, NonFiniteError
+from tinygrad_mlp.data import batches
+from tinygrad_mlp.debugging import debug
+from tinygrad_mlp.errors import ArgumentError, NonFiniteError, ShapeError
 from tinygrad_mlp.nn import Module
 from tinygrad_mlp.ops.losses import cross_entropy
 from tinygrad_mlp.optim import Optimizer, clip_grad_norm
-from tinygrad_mlp.tensor import no_grad
 from tinygrad_mlp.train import checkpoint
 from tinygrad_mlp.train.callbacks import Callback
+from tinygrad_mlp.train.evaluation import evaluating, prepare
 from tinygrad_mlp.train.history import History
+from tinygrad_mlp.train.interrupt import on_ctrl_c
 from tinygrad_mlp.train.memory import keep_freed_memory
 
 Pair = tuple[Any, Any]
+REMEDY = "Lower the learning rate, warm it up, or clip the gradients; checkpoints saved before are good."
 
 
 class Trainer:
@@ -56,7 +57,7 @@ class Trainer:
     stop : bool
         Set by a callback to end training after the epoch.
     interrupted : bool
-        Whether Ctrl-C was pressed; training ends after the step.
+        Whether Ctrl-C was pressed; training ends after the step, or after the epoch if its steps are done.
 
     Examples
     --------
@@ -102,12 +103,13 @@ class Trainer:
     def fit(
         self, train: Pair, validation: Pair | None, epochs: int, batch_size: int, rng: np.random.Generator | int
     ) -> History:
-        """Train until ``epochs`` are done in all, those of a resumed run included.
+        """Train until ``epochs`` are done in all, those of earlier calls and of a resumed run included.
 
         Parameters
         ----------
         train, validation : (array, array)
-            Examples and targets. Images of dtype uint8 are scaled to [0, 1] and flattened batch by batch.
+            Examples and targets. Images of dtype uint8 are scaled to [0, 1] and flattened batch by batch. The
+            validation may be None.
         epochs, batch_size : int
         rng : numpy.random.Generator or int
             Shuffles the examples.
@@ -115,30 +117,39 @@ class Trainer:
         Raises
         ------
         NonFiniteError
-            If the loss is NaN or infinite, naming the first op whose output was not finite.
+            If the loss becomes NaN or infinite, naming the first op whose output was not finite; or a parameter.
         KeyboardInterrupt
             On Ctrl-C, after the step is finished and the callbacks have ended.
         """
         if epochs < 0 or batch_size < 1:
             raise ArgumentError("fit", expected="epochs >= 0 and batch_size >= 1", got=f"{epochs} and {batch_size}")
+        for name, pair in (("train", train), ("validation", validation)):
+            if pair is not None and not len(pair[0]) == len(pair[1]) > 0:
+                raise ShapeError(
+                    "fit", expected=f"as many targets as examples in {name}, and at least one",
+                    got=f"{len(pair[1])} and {len(pair[0])}",
+                )  # fmt: skip
         self.rng = np.random.default_rng(rng)
-        if self.rng_state is not None:
-            self.rng.bit_generator.state = self.rng_state
+        if self.rng_state is None:
+            self.stop = False
+        else:  # resumed, perhaps after a callback had asked for the end
+            self.rng.bit_generator.state, self.rng_state = self.rng_state, None
         self.epochs, self.batches_per_epoch = epochs, -(-len(train[0]) // batch_size)
-        self.stop = self.interrupted = False
+        self.interrupted = False
+        self.model.train()
         keep_freed_memory()
-        with self._ctrl_c():
-            try:
-                self._call("on_fit_begin")
-                while self.epoch < epochs and not self.stop:
-                    self._run_epoch(train, validation, batch_size)
-            finally:
-                self._call("on_fit_end")
+        with on_ctrl_c(self._interrupt), ExitStack() as ends:
+            for callback in reversed(self.callbacks):  # a stack, so that each is told whatever the others raise
+                ends.callback(callback.on_fit_end, self)
+            self._call("on_fit_begin")
+            while self.epoch < epochs and not (self.stop or self.interrupted):
+                self._run_epoch(train, validation, batch_size)
+        if self.interrupted:
+            raise KeyboardInterrupt
         return self.history
 
     def _run_epoch(self, train: Pair, validation: Pair | None, batch_size: int) -> None:
         started = time.perf_counter() - self.seconds
-        self.model.train()
         for x, y in self._rest_of_epoch(train, batch_size):
             self.last_lr = self.optimizer.lr
             self.last_loss = self.step(x, y)
@@ -147,7 +158,8 @@ class Trainer:
             self.seconds = time.perf_counter() - started
             self._call("on_step_end")
             if self.interrupted:
-                raise KeyboardInterrupt
+                return
+        self._check_parameters()
         val_loss, val_accuracy = self.evaluate(*validation) if validation is not None else (None, None)
         self.epoch += 1
         self.history.append(
@@ -162,8 +174,6 @@ class Trainer:
         )
         self.batch, self.loss_sum, self.seconds = 0, 0.0, 0.0
         self._call("on_epoch_end")
-        if self.interrupted:
-            raise KeyboardInterrupt
 
     def _rest_of_epoch(self, train: Pair, batch_size: int) -> Iterator[Pair]:
         """The batches still to do. Their order follows from the state of ``rng`` at the start of the epoch."""
@@ -176,47 +186,65 @@ class Trainer:
         bits.state = state
         return islice(shuffled, self.batch, None)
 
+    @np.errstate(over="ignore", divide="ignore", invalid="ignore")  # what is not finite raises, which says more
     def step(self, x: Any, y: Any) -> float:
         """One update of the parameters from one batch; the loss before it."""
         self.optimizer.zero_grad()
         loss = self.loss(self.model(prepare(x)), y)
         value = float(loss)
         if not math.isfinite(value):
-            self._explain_divergence(x, y, value)
+            self._explain_divergence(x, y, f"a loss of {value}")
         loss.backward()
         if self.optimizer.step_count == 0:
             self._warn_of_untrained_parameters()
         if self.clip_norm is not None:
-            clip_grad_norm(self.optimizer.params, self.clip_norm)
+            norm = clip_grad_norm(self.optimizer.params, self.clip_norm)
+            if not math.isfinite(norm):
+                self._explain_divergence(x, y, f"gradients of norm {norm}")
         self.optimizer.step()
         return value
 
+    @np.errstate(over="ignore", divide="ignore", invalid="ignore")
     def evaluate(self, x: Any, y: Any, batch_size: int = 1000) -> tuple[float, float | None]:
-        """Mean loss over all examples, and the fraction classified right; None where targets are not class numbers."""
-        training = self.model.training
-        self.model.eval()
-        loss_sum, right = 0.0, 0
-        classes = y.dtype.kind in "iu" and y.ndim == 1
-        with no_grad():
+        """Mean loss over all examples, and the fraction classified right; None where targets are not class numbers.
+
+        Raises
+        ------
+        NonFiniteError
+            If the loss is NaN or infinite.
+        """
+        loss_sum, right, classes = 0.0, 0, False
+        with evaluating(self.model):
             for inputs, targets in batches(x, y, batch_size):
                 output = self.model(prepare(inputs))
-                loss_sum += float(self.loss(output, targets)) * len(targets)
+                value = float(self.loss(output, targets))
+                if not math.isfinite(value):
+                    self._explain_divergence(inputs, targets, f"a loss of {value} in evaluation")
+                loss_sum += value * len(targets)
+                classes = y.dtype.kind in "iu" and y.ndim == 1 and output.ndim == 2
                 if classes:
-                    right += int(np.count_nonzero(output.argmax(axis=-1) == targets))
-        self.model.train(training)
+                    right += int(np.count_nonzero(output.argmax(axis=1) == targets))
         return loss_sum / len(x), right / len(x) if classes else None
 
-    def _explain_divergence(self, x: Any, y: Any, value: float) -> None:
-        """Run the step's forward pass again where every op is watched, so that the error names the first bad one."""
-        fix = "Lower the learning rate, warm it up, or clip the gradients; the last checkpoint is still good."
-        from tinygrad_mlp.debugging import debug
+    def _explain_divergence(self, x: Any, y: Any, got: str) -> NoReturn:
+        """Run the step again where every op is watched, so that the error names the first bad one."""
         try:
             with debug():
-                self.loss(self.model(prepare(x)), y)
+                loss = self.loss(self.model(prepare(x)), y)
+                if loss.requires_grad:
+                    loss.backward()
         except NonFiniteError as error:
-            error.add_note(f"in step {self.optimizer.step_count + 1} of training. {fix}")
+            error.add_note(f"In step {self.optimizer.step_count + 1} of training. {REMEDY}")
             raise
-        raise NonFiniteError("training", expected="a finite loss", got=f"{value} from dropout's last draw", fix=fix)
+        raise NonFiniteError("training", expected="finite numbers", got=f"{got}, once, from dropout", fix=REMEDY)
+
+    def _check_parameters(self) -> None:
+        """The last update of an epoch has no step after it whose loss would show what it broke."""
+        if bad := [name for name, p in self.model.named_parameters() if not np.isfinite(p.data).all()]:
+            raise NonFiniteError(
+                f"step {self.optimizer.step_count} of training", expected="finite parameters",
+                got=f"NaN or infinity in {', '.join(bad)}", fix=REMEDY,
+            )  # fmt: skip
 
     def _warn_of_untrained_parameters(self) -> None:
         """Say which parameters will not train: without a gradient after the first step, or in no optimizer."""
@@ -226,34 +254,14 @@ class Trainer:
         not_updated = [name for name, p in wanted.items() if id(p) not in trained]
         if no_gradient:
             warnings.warn(
-                f"No gradient reached {', '.join(no_gradient)}: the loss does not depend on it.", stacklevel=4
+                f"No gradient reached {', '.join(no_gradient)}: the loss does not depend on it.", stacklevel=6
             )
         if not_updated:
-            warnings.warn(f"The optimizer does not have {', '.join(not_updated)}: it will not train.", stacklevel=4)
+            warnings.warn(f"The optimizer does not have {', '.join(not_updated)}: it will not train.", stacklevel=6)
 
     def _call(self, hook: str) -> None:
         for callback in self.callbacks:
             getattr(callback, hook)(self)
 
-    @contextmanager
-    def _ctrl_c(self) -> Iterator[None]:
-        """Let a first Ctrl-C end training after the step; a second one ends it at once."""
-        if threading.current_thread() is not threading.main_thread():  # only the main thread gets signals
-            yield
-            return
-        previous = signal.getsignal(signal.SIGINT)
-
-        def interrupt(signum: int, frame: Any) -> None:
-            self.interrupted = True
-            signal.signal(signal.SIGINT, previous)
-
-        signal.signal(signal.SIGINT, interrupt)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, previous)
-
-
-def prepare(x: Any) -> Any:
-    """What the model is fed: images as floats, everything else as it is."""
-    return to_float(x) if x.dtype == np.uint8 and x.ndim > 1 else x
+    def _interrupt(self) -> None:
+        self.interrupted = True
