@@ -501,6 +501,7 @@ CASES: dict[Any, list[Case]] = {
         case(lambda x: np.block([[[x]], [[2 * x]]]), (1, 2)),
         case(lambda x, y, z: np.block([[x, y], [z]]), (2, 1), (2, 2), (1, 3)),
         case(lambda x, y: np.block([x, y]), (2,), (1,)),
+        case(lambda x, y: np.block([x, y]), np.array([[0.5, -1.5]]), np.array([0.7, 1.2, -0.4])),
         case(lambda x: np.block(x), (2,)),
         case(lambda x: np.block([[x, 1.0], [2.0, x]]), (), keeps_float32=False),
     ],

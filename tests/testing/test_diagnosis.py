@@ -1,0 +1,101 @@
+"""Each common mistake, made on purpose, is named."""
+
+import numpy as np
+import pytest
+
+import tinygrad_mlp as tg
+from tinygrad_mlp.testing import GradientError, check_grads
+
+x = np.array([0.5, -1.25, 2.0, 0.75])
+y = np.array([1.5, 0.25, -0.5, 3.0])
+X = np.array([[0.5, -1.25, 2.0], [0.75, 1.0, -0.5], [0.25, 3.0, 1.75]])
+Y = np.array([[1.5, 0.25, -0.5], [2.0, -1.0, 0.125], [0.5, 0.75, -2.0]])
+
+
+def square(x):
+    return x * x
+
+
+def scale_rows(x, s):
+    return x * s[:, None]
+
+
+def detached(x):
+    return x.data if isinstance(x, tg.Tensor) else x
+
+
+MISTAKES = {
+    "twice": (square, (x,), 1, "twice too large", lambda g, out, x: 4 * g * x),
+    "half": (square, (x,), 1, "half of what", lambda g, out, x: g * x),
+    "factor": (square, (x,), 1, "3/4 times", lambda g, out, x: 1.5 * g * x),
+    "odd factor": (square, (x,), 1, "6.28319 times", lambda g, out, x: 4 * np.pi * g * x),
+    "sign": (square, (x,), 1, "The sign is wrong.", lambda g, out, x: -2 * g * x),
+    "sign of some": (square, (x,), 1, "The sign is wrong in 1 of 4", lambda g, out, x: 2 * g * np.abs(x)),
+    "g ignored": (square, (x,), 1, "The incoming gradient g is ignored", lambda g, out, x: 2 * x),
+    "g not linear": (square, (x,), 1, "not linear in the incoming", lambda g, out, x: 2 * g * g * x),
+    "zero": (square, (x,), 1, "depends on nothing", lambda g, out, x: 0 * g * x),
+    "not finite": (square, (x,), 1, "not finite in 4 of 4", lambda g, out, x: np.nan * g * x),
+    "order 2": (square, (x,), 2, "wrong at order 2 only", lambda g, out, x: 2 * g * detached(x)),
+    "swapped": (
+        np.multiply, (x, y), 1, "Swapped: the gradient of argument", lambda g, out, x, y: g * x,
+        lambda g, out, x, y: g * y,
+    ),
+    "transposed": (np.transpose, (X,), 1, "Transposed: its last two axes", lambda g, out, x: g),
+    "operand transposed": (
+        np.matmul, (X, Y), 1, "W where Wᵀ belongs", lambda g, out, x, y: g @ y, lambda g, out, x, y: x.T @ g,
+    ),
+    "not summed": (
+        np.multiply, (X, x[:3]), 1, "Not summed over axis 0 of the result", lambda g, out, x, y: g * y,
+        lambda g, out, x, y: (g * x)[0],
+    ),
+    "averaged": (
+        np.multiply, (X, x[:3]), 1, "averaged where it must be summed", lambda g, out, x, y: g * y,
+        lambda g, out, x, y: np.mean(g * x, axis=0),
+    ),
+    "wrong shape": (
+        scale_rows, (X[:, :2], x[:3]), 1, "gives a gradient of shape (3, 2) for argument 1 of shape (3,)",
+        lambda g, out, x, s: g * s[:, None], lambda g, out, x, s: g * x,
+    ),
+    "permuted": (np.positive, (x,), 1, "at the wrong places", lambda g, out, x: np.flip(g)),
+    "no dependence": (lambda x: 0 * x, (x,), 1, "does not depend on argument 0", lambda g, out, x: g),
+    "some elements": (
+        square, (x,), 1, "Wrong in 1 of 4 elements", lambda g, out, x: g * np.where(x < 0, 2.5 * x + 1, 2 * x)
+    ),
+    "rule that raises": (square, (x,), 1, "raised KeyError", lambda g, out, x: {}["gradient"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistake_is_named(op, mistake):
+    """The diagnosis of a deliberate mistake names it, at the order at which it shows."""
+    function, arguments, order, words, *vjps = MISTAKES[mistake]
+    made = op(lambda *args: function(*args), *vjps)
+    with pytest.raises(GradientError) as caught:
+        check_grads(made, *arguments)
+    report = caught.value.report
+    assert words in report.diagnosis
+    assert report.failed_at == order
+    assert report.diagnosis in str(caught.value)
+
+
+def test_detached_argument():
+    """A function that leaves the graph is told from a rule that gives zero."""
+    with pytest.raises(GradientError, match=r"no path leads from the result back to argument 0"):
+        check_grads(lambda x: np.sin(x.data), x)
+
+
+def test_function_with_side_effects():
+    """Editing arguments, chance and different values on Tensors are found before any gradient is."""
+
+    def edits(x):
+        if not isinstance(x, tg.Tensor):
+            x += 1
+        return x * 2
+
+    rng = np.random.default_rng(0)
+    with pytest.raises(GradientError, match="changes its arguments in place"):
+        check_grads(edits, x)
+    with pytest.raises(GradientError, match="different values for the same arguments"):
+        check_grads(lambda x: x * rng.normal(), x)
+    with pytest.raises(GradientError, match="other values on Tensors"):
+        check_grads(lambda x: x * 2 if isinstance(x, tg.Tensor) else x, x)

@@ -1,0 +1,188 @@
+"""A failing check as a short script that runs as it is.
+
+The script repeats what the user wrote: the function, the helpers and constants it uses, and the rules registered for
+an op of the user's own. Their source comes from `inspect`; what has none becomes a comment.
+"""
+
+import ast
+import builtins
+import dis
+import inspect
+import re
+import sys
+import textwrap
+from collections.abc import Callable, Sequence
+from types import CodeType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.errors import function_name
+from tinygrad_mlp.rules import RULES
+from tinygrad_mlp.tensor import Tensor
+
+LARGEST = 64  # elements of an array that a reader still wants to see
+CONSTANTS = (bool, int, float, str, tuple, list, np.ndarray, np.generic, Tensor, type(None))
+
+
+def script(f: Callable[..., Any], arguments: Sequence[Any], call: str, options: dict[str, Any]) -> str:
+    """The script that repeats ``call(f, *arguments, **options)``; arrays too large to print are told by their shape."""
+    source = Source()
+    name = source.expression(f)
+    items = [name, *map(literal, arguments), *(f"{key}={literal(value)}" for key, value in options.items())]
+    imports = ["import numpy as np", "import tinygrad_mlp as tg", *source.imports]
+    one_line = f"{call}({', '.join(items)})"
+    if len(one_line) > 100 or "\n" in one_line:
+        one_line = "\n".join([f"{call}(", *(textwrap.indent(item, "    ") + "," for item in items), ")"])
+    return "\n\n".join(["\n".join([*imports, f"from tinygrad_mlp.testing import {call}"]), *source.parts, one_line])
+
+
+class Source:
+    """Collects what a script must define before it can name a function.
+
+    Attributes
+    ----------
+    imports, parts : list of str
+        Import lines, and definitions in the order in which they need each other.
+    """
+
+    def __init__(self) -> None:
+        self.imports: list[str] = []
+        self.parts: list[str] = []
+        self.known = {"np", "tg"}
+
+    def expression(self, f: Any) -> str:
+        """How to write a function, once what it needs is defined."""
+        name = getattr(f, "__name__", None)
+        package = (getattr(f, "__module__", None) or "numpy").split(".")[0]
+        if isinstance(f, np.ufunc) or (name and package == "numpy"):
+            return function_name(f)
+        if name and getattr(sys.modules["tinygrad_mlp"], name, None) is f:
+            return f"tg.{name}"
+        if not inspect.isfunction(f):
+            return repr(f) if is_python(repr(f), "eval") else self.comment("f", repr(f))
+        if name != "<lambda>":
+            self.define(f.__name__, f)
+            return f.__name__
+        found = matching_lambda(f)
+        if found is None:
+            return self.comment("f", "a lambda that you defined")
+        self.needs(found, f)
+        return found
+
+    def define(self, name: str, value: Any) -> None:
+        """Define ``name``, unless it is defined already."""
+        if name in self.known or hasattr(builtins, name):
+            return
+        self.known.add(name)
+        package = (getattr(value, "__module__", None) or "").split(".")[0]
+        if isinstance(value, ModuleType):
+            self.imports.append(f"import {value.__name__} as {name}")
+        elif package in {"numpy", "tinygrad_mlp", "math", "functools"} and hasattr(value, "__name__"):
+            self.imports.append(f"from {value.__module__} import {name}")
+        elif isinstance(value, CONSTANTS):
+            self.parts.append(f"{name} = {literal(value)}")
+        elif inspect.isfunction(value):
+            self.function(name, value)
+        else:
+            self.comment(name, repr(value))
+
+    def function(self, name: str, f: Callable[..., Any]) -> None:
+        """Define a function as the user did, and the rules of an op."""
+        plain = inspect.unwrap(f)
+        anonymous = plain.__name__ == "<lambda>"
+        text = matching_lambda(plain) if anonymous else source_lines(plain)
+        if text is None or not is_python(text):
+            self.comment(name, "as you defined it")
+            return
+        self.needs(text, plain)
+        value = text if anonymous else plain.__name__
+        if f in RULES and (anonymous or not text.startswith("@")):
+            value = f"tg.rules.primitive({value})"
+        self.parts += [] if anonymous else [text]
+        self.parts += [f"{name} = {value}"] if value != name else []
+        if f in RULES:
+            rules = ["None" if rule is None else self.expression(rule) for rule in RULES[f]]
+            self.parts.append(f"tg.rules.derivative({', '.join([name, *rules])})")
+
+    def needs(self, text: str, f: Callable[..., Any]) -> None:
+        """Define the names that a source uses and a function finds around it."""
+        around = {**getattr(f, "__globals__", {}), **inspect.getclosurevars(f).nonlocals}
+        nodes = list(ast.walk(ast.parse(text)))
+        bound = {n.arg for n in nodes if isinstance(n, ast.arg)}
+        names = [n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
+        for name in dict.fromkeys(names):
+            if name in around and name not in bound:
+                self.define(name, around[name])
+
+    def comment(self, name: str, text: str) -> str:
+        """Say what a name stands for where it cannot be written."""
+        self.parts.append("\n".join(f"# {line}" for line in f"{name} = {text}".split("\n")))
+        return name
+
+
+def literal(value: Any) -> str:
+    """A value as the Python expression that makes it."""
+    if isinstance(value, (list, tuple)):
+        inside = ", ".join(map(literal, value))
+        comma = "," if len(value) == 1 else ""
+        return f"[{inside}]" if isinstance(value, list) else f"({inside}{comma})"
+    if isinstance(value, np.generic):
+        return repr(value)
+    if isinstance(value, Tensor):
+        return f"tg.Tensor({literal(value.data)}{', requires_grad=True' if value.requires_grad else ''})"
+    if not isinstance(value, np.ndarray):
+        return f"np.{value.__name__}" if isinstance(value, type) and value.__module__ == "numpy" else repr(value)
+    dtype = "" if value.dtype in (np.float64, np.int64, np.bool_) else f", dtype=np.{value.dtype.name}"
+    if value.size == 0:
+        return f"np.zeros({value.shape}{dtype or f', dtype=np.{value.dtype.name}'})"
+    if value.size > LARGEST:
+        return f"np.random.default_rng(0).normal(size={value.shape})  # some array of this shape"
+    text = np.array2string(value, separator=", ", floatmode="unique", threshold=sys.maxsize, max_line_width=sys.maxsize)
+    text = re.sub(r" +([],])", r"\1", re.sub(r"\s+", " ", text).replace("[ ", "["))
+    text = re.sub(r"(?<![.a-z])(nan|inf)\b", r"np.\1", text)
+    return f"np.array({text}{dtype})"
+
+
+def source_lines(f: Callable[..., Any]) -> str | None:
+    """The source of a function without the indentation, or None where there is none."""
+    try:
+        return textwrap.dedent("".join(inspect.getsourcelines(f)[0])).rstrip()
+    except (OSError, TypeError):
+        return None
+
+
+def matching_lambda(f: Callable[..., Any]) -> str | None:
+    """The source of a lambda, picked from among those that begin on its line by what they compile to."""
+    text = source_lines(f) or ""
+    found = []
+    for start in (m.start() for m in re.finditer(r"\blambda\b", text)):
+        ends = (m.end() for m in re.finditer(r"\S", text[start:]))
+        for end in sorted(ends, reverse=True):
+            if is_python(f"({text[start : start + end]}\n)", "eval"):
+                tree = ast.parse(f"({text[start : start + end]}\n)", mode="eval").body
+                if isinstance(tree, ast.Lambda):
+                    found.append(ast.unparse(tree))
+                    break
+    matching = {one for one in found if fingerprint(compiled(one)) == fingerprint(f.__code__)}
+    return matching.pop() if len(matching) == 1 else None
+
+
+def compiled(text: str) -> CodeType:
+    """The code of the lambda that an expression consists of."""
+    return next(c for c in compile(text, "<lambda>", "eval").co_consts if isinstance(c, CodeType))
+
+
+def fingerprint(code: CodeType) -> tuple[Any, ...]:
+    """What two functions of the same source have in common, whether names are found around them or are global."""
+    loads = [i.argval for i in dis.get_instructions(code) if i.opname.startswith(("LOAD_", "BINARY_", "COMPARE_"))]
+    return code.co_varnames, [repr(load) for load in loads if not isinstance(load, CodeType)]
+
+
+def is_python(text: str, mode: str = "exec") -> bool:
+    """Whether some text parses."""
+    try:
+        compile(text, "<source>", mode, ast.PyCF_ONLY_AST)
+    except SyntaxError:
+        return False
+    return True
