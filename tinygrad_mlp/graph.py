@@ -135,16 +135,17 @@ def unbroadcast(gradient: Any, like: Any, function: Callable[..., Any]) -> Any:
     """
     shape = like.shape
     added = gradient.ndim - len(shape)
-    if added < 0 or any(n not in (1, m) for n, m in zip(shape, gradient.shape[added:], strict=True)):
-        raise ShapeError(
-            f"backward rule of {function_name(function)}", got=f"{gradient.shape}",
-            expected=f"a gradient of the shape {shape} of its input, or one that {shape} broadcasts to",
-        )  # fmt: skip
-    if added:
+    if added > 0:
         gradient = np.add.reduce(gradient, axis=tuple(range(added)))  # half the overhead of np.sum
     if gradient.shape != shape:
-        stretched = tuple(i for i, n in enumerate(shape) if n != gradient.shape[i])
-        gradient = np.add.reduce(gradient, axis=stretched, keepdims=True)
+        stretched = tuple(i for i, n in enumerate(shape) if n == 1)
+        if added >= 0:
+            gradient = np.add.reduce(gradient, axis=stretched, keepdims=True)
+        if gradient.shape != shape:
+            raise ShapeError(
+                f"backward rule of {function_name(function)}", got=str(gradient.shape),
+                expected=f"a gradient of the shape {shape} of its input, or one that {shape} broadcasts to",
+            )  # fmt: skip
     return gradient if gradient.dtype == like.dtype else gradient.astype(like.dtype)
 
 

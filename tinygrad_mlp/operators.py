@@ -144,6 +144,11 @@ class Operators(Traced):
         """The axes in reverse order."""
         return self.__record__(np.transpose, (self,))
 
+    @property
+    def mT(self) -> Any:
+        """The last two axes swapped: each matrix transposed."""
+        return self.__record__(np.swapaxes, (self, -1, -2))
+
     def sum(self, axis: Any = None, keepdims: bool = False) -> Any:
         """``np.sum(self, axis, keepdims=keepdims)``."""
         return self.__record__(np.sum, (self,), {"axis": axis, "keepdims": keepdims})

@@ -305,8 +305,10 @@ def accumulate(leaf: Traced, gradient: Any, shared: bool) -> None:
     """Add to ``leaf.grad``, which owns its memory: what the backward pass hands over may belong to other leaves too."""
     if leaf.grad is not None:
         leaf.grad += gradient
-    elif shared or isinstance(gradient, np.generic) or getattr(gradient, "base", None) is not None:
-        leaf.grad = np.array(gradient)
+    elif isinstance(gradient, np.generic):
+        leaf.grad = np.asarray(gradient)
+    elif shared or getattr(gradient, "base", None) is not None:
+        leaf.grad = gradient.copy()
     else:
         leaf.grad = gradient
 

@@ -12,6 +12,7 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import chains
@@ -19,6 +20,7 @@ import contenders
 import whole
 
 HERE = Path(__file__).parent
+REST = 0.3  # seconds: idle threads of BLAS and OpenMP go on spinning for a while, on the core the next one needs
 
 
 class Worker:
@@ -60,7 +62,9 @@ def race(workers, rounds, steps):
     times = {worker.name: [] for worker in present}
     for _ in range(rounds):
         for worker in present:
+            worker.run(max(2, steps // 5))  # wake its threads
             times[worker.name].append(worker.run(steps))
+            time.sleep(REST)
     for worker in workers:
         worker.close()
     return times

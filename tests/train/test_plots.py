@@ -64,7 +64,7 @@ def test_errors_are_the_most_confident_ones_first(tmp_path, monkeypatch):
     from matplotlib.axes import Axes
 
     titles = []
-    monkeypatch.setattr(Axes, "set_title", lambda self, text, **how: titles.append(text))
+    monkeypatch.setattr(Axes, "text", lambda self, x, y, text, **how: titles.append(text))
     probabilities = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.45, 0.55]])
     images = rng.integers(0, 256, (4, 5, 4), dtype=np.uint8)
     plots.save_errors(tmp_path / "errors.png", images, np.array([1, 1, 1, 0]), probabilities)

@@ -72,7 +72,7 @@ def check_targets(logits, targets, label_smoothing, reduction):
             "cross_entropy", expected="class numbers of an integer dtype", got=str(targets.dtype),
             fix="Convert them with targets.astype(int).",
         )  # fmt: skip
-    if n and (targets.max() >= classes or (kind == "i" and targets.min() < 0)):
+    if n and (np.maximum.reduce(targets) >= classes or (kind == "i" and np.minimum.reduce(targets) < 0)):
         raise ArgumentError(
             "cross_entropy",
             expected=f"class numbers from 0 to {classes - 1}",

@@ -23,14 +23,16 @@ def figure(width: float, height: float) -> "Figure":
         raise MissingExtraError(
             "plots", expected="matplotlib", got="none", fix="pip install 'tinygrad-mlp[plots]'"
         ) from error
-    return Figure(figsize=(width, height), layout="constrained")
+    return Figure(figsize=(width, height))
 
 
 def save_curves(path: Path, history: History) -> None:
     """Loss, accuracy and learning rate over the epochs."""
     page = figure(9, 3)
     epochs = history.column("epoch")
-    loss, accuracy, rate = page.subplots(1, 3)
+    loss, accuracy, rate = page.subplots(
+        1, 3, gridspec_kw={"left": 0.05, "right": 0.99, "bottom": 0.16, "wspace": 0.25}
+    )
     loss.plot(epochs, history.column("train_loss"), "o-", color=INK, markersize=3, label="training")
     if history[-1]["val_loss"] is not None:
         loss.plot(epochs, history.column("val_loss"), "s--", color=ACCENT, markersize=3, label="validation")
@@ -66,19 +68,29 @@ def save_confusion(path: Path, labels: Array, predicted: Array, classes: int) ->
     page.savefig(path, dpi=100)
 
 
+def mosaic(tiles: Array, columns: int, *, above: int = 2) -> Array:
+    """Images of one size in one sheet, row by row, with ``above`` empty rows over each and 2 empty columns between.
+
+    >>> mosaic(np.ones((3, 1, 2)), columns=2, above=1).shape
+    (4, 8)
+    """
+    _, height, width = tiles.shape
+    rows = -(-len(tiles) // columns)
+    sheet = np.full((rows * (height + above), columns * (width + 2)), np.nan)
+    for i, tile in enumerate(tiles):
+        top, left = i // columns * (height + above) + above, i % columns * (width + 2)
+        sheet[top : top + height, left : left + width] = tile
+    return sheet
+
+
 def save_weights(path: Path, weight: Array, height: int, width: int) -> None:
     """The weights into each hidden unit as an image: blue where ink speaks for the unit, red where against it."""
     units = weight.T.reshape(-1, height, width)
     columns = int(np.ceil(np.sqrt(len(units) * 2)))
-    rows = -(-len(units) // columns)
-    sheet = np.full((rows * (height + 2), columns * (width + 2)), np.nan)
-    for i, unit in enumerate(units):
-        top, left = i // columns * (height + 2), i % columns * (width + 2)
-        sheet[top : top + height, left : left + width] = unit
-    page = figure(columns * 0.55, rows * 0.55 + 0.4)
-    axes = page.subplots()
+    page = figure(columns * 0.55, -(-len(units) // columns) * 0.55 + 0.4)
+    axes = page.add_axes((0, 0, 1, 0.92))
     limit = np.quantile(np.abs(weight), 0.998)  # the few largest would leave all others pale
-    axes.imshow(sheet, cmap="RdBu", vmin=-limit, vmax=limit, interpolation="nearest")
+    axes.imshow(mosaic(units, columns), cmap="RdBu", vmin=-limit, vmax=limit, interpolation="nearest")
     axes.set_axis_off()
     axes.set_title(f"weights into the {len(units)} hidden units, ±{limit:.2f}")
     page.savefig(path, dpi=100)
@@ -90,12 +102,16 @@ def save_errors(path: Path, images: Array, labels: Array, probabilities: Array, 
     confidence = probabilities.max(axis=1)
     wrong = np.flatnonzero(predicted != labels)
     worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:count]
-    page = figure(8, 5.2)
-    grid = page.subplots(4, 6).ravel()
-    for axes in grid:
-        axes.set_axis_off()
-    for axes, i in zip(grid, worst, strict=False):
-        axes.imshow(images[i], cmap="gray_r", interpolation="nearest")
-        axes.set_title(f"{labels[i]}, not {predicted[i]} ({100 * confidence[i]:.0f} %)", fontsize=8)
-    page.suptitle("the most confident mistakes: true class, predicted class, probability")
+    _, height, width = images.shape
+    columns, above = 6, height // 3
+    page = figure(8, 6)
+    axes = page.add_axes((0, 0, 1, 0.93))
+    axes.set_title("the most confident mistakes: true class, predicted class, probability")
+    axes.set_axis_off()
+    if len(worst):
+        axes.imshow(mosaic(images[worst], columns, above=above), cmap="gray_r", interpolation="nearest")
+    for place, i in enumerate(worst):
+        x, y = place % columns * (width + 2) + width / 2, (place // columns + 0.15) * (height + above)
+        text = f"{labels[i]}, not {predicted[i]} ({100 * confidence[i]:.0f} %)"
+        axes.text(x, y, text, fontsize=8, ha="center", va="center")
     page.savefig(path, dpi=100)
