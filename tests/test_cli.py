@@ -12,6 +12,7 @@ from PIL import Image
 
 from tinygrad_mlp.cli import main
 from tinygrad_mlp.data import load_mnist, read_idx
+from tinygrad_mlp.rules import RULES
 from tinygrad_mlp.train import Trainer
 
 COMMAND = [sys.executable, "-m", "tinygrad_mlp"]
@@ -70,7 +71,7 @@ def test_train_says_what_it_does(call, small_data):
     assert [line.split("  ")[0] for line in out[1:4]] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
     assert out[4].startswith("test accuracy ")
     assert out[5].startswith("no pictures: plots: expected matplotlib, got none.")
-    assert out[6] == "wrote run: best.npz, config.toml, history.csv, history.json, last.npz"
+    assert out[6] == "wrote run: best.npz, config.toml, history.csv, history.json, last.npz, report.html"
     assert len(out) == 7
 
 
@@ -429,3 +430,41 @@ def test_a_reader_that_has_had_enough(small_data):
     done = shell(f"{train} --out run | head -1; exit ${{PIPESTATUS[0]}}")
     assert (done.returncode, done.stderr, len(done.stdout.splitlines())) == (1, "", 1)
     assert Path("run/last.npz").exists()
+
+
+@pytest.mark.parametrize("ending", ["svg", "png", "html", "dot"])
+def test_draw_writes_every_kind_of_picture(ending, call, trained, small_data):
+    """Of the run's own network on its own data; without a run, of the seed's."""
+    assert call("draw", "--checkpoint", trained, "--out", f"a.{ending}") == (0, [f"wrote a.{ending}"], [])
+    assert call("draw", "--out", f"b.{ending}")[0] == 0
+    for name, width in (("a", "64"), ("b", "784")):
+        content = Path(f"{name}.{ending}").read_bytes()
+        assert len(content) > 1000
+        assert ending == "png" or f"{width}".encode() in content
+
+
+def test_draw_refuses_what_it_cannot_do(call):
+    assert "The drawing is in graph.dot, as text." in failure(call("draw", "--out", "graph.xyz"), 1)
+    assert Path("graph.dot").exists()
+    assert "missing" in failure(call("draw", "--out", "missing/graph.svg"), 1)
+    assert "--batch-size" in failure(call("draw", "--out", "graph.svg", "--batch-size", "0"), 2)
+
+
+def test_a_run_leaves_a_report(trained):
+    text = (trained / "report.html").read_text(encoding="utf-8")
+    for part in ("Confusion matrix", "fc1.weight", "<svg", "test accuracy"):
+        assert part in text
+
+
+def test_check_proves_the_network(call):
+    status, out, _ = call("check")
+    assert status == 0
+    assert any(line.startswith("np.matmul: right in value, derivatives") for line in out)
+    assert any("31 at order 1" in line for line in out)
+
+
+def test_check_reports_a_broken_rule(call, monkeypatch):
+    monkeypatch.setitem(RULES, np.tanh, (lambda g, out, x: g * (1 + out * out),))
+    status, _, err = call("check")
+    assert status == 1
+    assert err[0].startswith("Rule of np.tanh: wrong in")

@@ -142,11 +142,11 @@ def test_no_copy_is_made_of_an_array():
         (lambda x: tg.mse_loss(x[:, :1], np.ones(2)), ShapeError, r"mse_loss: .*\(2, 1\) and \(2,\).*reshape"),
         (lambda x: tg.cross_entropy(x, np.array([0, 3])), ValueError, r"0 to 2, got 0 to 3"),
         (lambda x: tg.cross_entropy(x, np.array([0, -1])), ValueError, r"0 to 2, got -1 to 0"),
-        (lambda x: tg.cross_entropy(x, np.array([[0], [1]])), ShapeError, r"\(2,\) with class numbers.*\(2, 1\).*reshape"),
+        (lambda x: tg.cross_entropy(x, np.array([[0], [1]])), ShapeError, r"\(2,\) with class.*\(2, 1\).*reshape"),
         (lambda x: tg.cross_entropy(x, np.array([0.0, 1.0])), DtypeError, r"integer.*float64.*astype\(int\)"),
         (lambda x: tg.cross_entropy(x[0], np.array([0])), ShapeError, r"logits of shape \(N, C\)"),
         (lambda x: tg.cross_entropy(x, np.array([0, 1]), label_smoothing=2.0), ValueError, r"from 0 to 1, got 2\.0"),
-        (lambda x: tg.cross_entropy(x, np.array([0, 1]), reduction="avg"), ValueError, r"\"mean\", \"sum\" or \"none\""),
+        (lambda x: tg.cross_entropy(x, np.array([0, 1]), reduction="avg"), ValueError, '\"mean\", \"sum\" or \"none\"'),
     ],
 )  # fmt: skip
 def test_errors_name_the_op_the_shapes_and_the_way_out(call, error, message):
@@ -179,13 +179,21 @@ def test_rebinding_a_result_is_allowed():
 
 def test_no_grad_is_restored_after_an_exception_and_separate_per_thread():
     x, seen = tensor(2), []
-    with pytest.raises(RuntimeError, match="inside"), tg.no_grad():
-        assert not (x * 2).requires_grad
-        thread = threading.Thread(target=lambda: seen.append((x * 2).requires_grad))
+
+    def look():
+        seen.append((x * 2).requires_grad)
+
+    @tg.no_grad()
+    def inside():
+        look()
+        thread = threading.Thread(target=look)
         thread.start()
         thread.join()
         raise RuntimeError("inside")
-    assert seen == [True]
+
+    with pytest.raises(RuntimeError, match="inside"):
+        inside()
+    assert seen == [False, True]
     assert (x * 2).requires_grad
 
 

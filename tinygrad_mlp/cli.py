@@ -1,7 +1,7 @@
-"""The command line: ``tinygrad-mlp train | eval | predict | data``.
+"""The command line: ``tinygrad-mlp train | eval | predict | draw | check | data``.
 
-Exit status: 0 done, 1 a file (or standard output) cannot be written, or memory is short, 2 bad arguments, 3 bad data,
-4 the training diverged, 130 Ctrl-C.
+Exit status: 0 done; 1 a file or standard output cannot be written, memory is short, or a check failed; 2 bad arguments;
+3 bad data; 4 the training diverged; 130 Ctrl-C.
 """
 
 import argparse
@@ -14,7 +14,15 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tinygrad_mlp.errors import ArgumentError, DataError, MissingExtraError, NonFiniteError, StateError, TinygradError
+from tinygrad_mlp.errors import (
+    ArgumentError,
+    DataError,
+    GradientError,
+    MissingExtraError,
+    NonFiniteError,
+    StateError,
+    TinygradError,
+)
 from tinygrad_mlp.train.config import Config, kind
 from tinygrad_mlp.train.evaluation import predict
 
@@ -43,6 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:  # the reader of our output, such as head, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except GradientError as error:
+        print(error, file=sys.stderr)
         return 1
     except (TinygradError, OSError, MemoryError) as error:
         statuses = ((ArgumentError, 2), (MissingExtraError, 2), (DataError, 3), (StateError, 3), (NonFiniteError, 4))
@@ -85,6 +96,23 @@ def parser() -> Parser:
     predict.add_argument("checkpoint", type=Path, help="run directory, or .npz file")
     predict.add_argument("images", type=Path, nargs="+", help="IDX, .npy or picture files such as PNG")
     predict.set_defaults(run=run_predict)
+
+    draw = commands.add_parser("draw", help="draw the computation graph of a network and its loss")
+    draw.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help=".svg, .png, .html (a page to explore), .dot"
+    )
+    draw.add_argument(
+        "--checkpoint", type=Path, metavar="RUN", help="run directory, or .npz (default: 784-128-10, new)"
+    )
+    draw.add_argument("--data", metavar="DIR", help="images to run through it (default: the MNIST inside)")
+    draw.add_argument("--batch-size", type=positive, default=128, metavar="N", help="so many of them (default: 128)")
+    draw.add_argument("--depth", type=int, metavar="N", help="levels of modules to draw open (default: all)")
+    draw.add_argument("--direction", choices=("TB", "LR", "BT", "RL"), default="TB", help="of the forward pass")
+    draw.add_argument("--theme", choices=("light", "dark", "print"), default="light")
+    draw.set_defaults(run=run_draw)
+
+    check = commands.add_parser("check", help="prove the gradients of the network's ops on this machine")
+    check.set_defaults(run=run_check)
 
     data = commands.add_parser("data", help="describe and verify the data")
     data.add_argument("--data", metavar="DIR", help="other data than the MNIST inside")
@@ -183,6 +211,34 @@ def check_size(images: Any, source: object, model: Any) -> Any:
             expected=f"images of {model.sizes[0]} pixels, as the network was trained on",
         )  # fmt: skip
     return images
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1."""
+    if int(text) < 1:
+        raise ValueError(text)
+    return int(text)
+
+
+def run_draw(options: argparse.Namespace) -> None:
+    """``tinygrad-mlp draw``."""
+    from tinygrad_mlp.draw.network import draw_network
+    from tinygrad_mlp.train import run
+
+    model, config = run.load(options.checkpoint) if options.checkpoint else (None, Config())
+    draw_network(
+        options.out, model, source=options.data or config.data, batch_size=options.batch_size,
+        depth=options.depth, direction=options.direction, theme=options.theme,
+    )  # fmt: skip
+    print(f"wrote {options.out}")
+
+
+def run_check(options: argparse.Namespace) -> None:
+    """``tinygrad-mlp check``."""
+    from tinygrad_mlp.testing.network import check_network
+
+    for line in check_network():
+        print(line, flush=True)
 
 
 def run_data(options: argparse.Namespace) -> None:

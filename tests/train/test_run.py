@@ -14,7 +14,7 @@ from tinygrad_mlp.train import Trainer, checkpoint, run
 from tinygrad_mlp.train.config import Config
 from tinygrad_mlp.train.evaluation import predict
 
-FILES = ["best.npz", "config.toml", "history.csv", "history.json", "last.npz"]
+FILES = ["best.npz", "config.toml", "history.csv", "history.json", "last.npz", "report.html"]
 PICTURES = ["confusion.png", "curves.png", "errors.png", "weights.png"]
 
 

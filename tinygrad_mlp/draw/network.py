@@ -14,21 +14,17 @@ if TYPE_CHECKING:
     from tinygrad_mlp.draw.render import Digraph
 
 
-def network_loss(model: Module, source: str | os.PathLike[str] | None = None, batch_size: int = 128) -> Any:
-    """The loss of a network on the first test images, with the graph behind it.
+def network_loss(model: Module, images: Any, labels: Any) -> Any:
+    """The loss of a network on some images, with the graph behind it.
 
     Parameters
     ----------
     model : Module
         Maps (N, pixels) to (N, classes).
-    source : str or path-like, optional
-        Of the images, see `tinygrad_mlp.data.load_mnist`.
-    batch_size : int
-        Number of images.
+    images : ndarray of uint8, shape (N, height, width)
+    labels : ndarray of integers, shape (N,)
     """
-    images, labels = load_mnist(source).test
-    batch = Tensor(to_float(images[:batch_size]), name="images")
-    return cross_entropy(model(batch), Tensor(labels[:batch_size], name="labels"))
+    return cross_entropy(model(Tensor(to_float(images), name="images")), Tensor(labels, name="labels"))
 
 
 def draw_network(
@@ -47,8 +43,10 @@ def draw_network(
         File to write, see `tinygrad_mlp.draw`.
     model : Module, optional
         Default: the untrained network of the seed, ``MLP(784, 128, 10)``.
-    source, batch_size
-        See `network_loss`.
+    source : str or path-like, optional
+        Of the images, see `tinygrad_mlp.data.load_mnist`.
+    batch_size : int
+        So many test images, the first.
     **options
         Of `tinygrad_mlp.to_dot`.
 
@@ -60,4 +58,6 @@ def draw_network(
         If ``source`` does not hold what it should.
     """
     model = MLP(784, 128, 10, rng=0) if model is None else model
-    return draw(network_loss(model, source, batch_size), path=path, model=model, **options)
+    images, labels = load_mnist(source).test
+    loss = network_loss(model, images[:batch_size], labels[:batch_size])
+    return draw(loss, path=path, model=model, **options)

@@ -1,6 +1,7 @@
 """What `check_rule` demands of a rule, one function each: it yields what it finds wrong."""
 
 import contextlib
+import warnings
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -61,7 +62,7 @@ class Case:
     def accepts(self, arrays: Sequence[Array]) -> bool:
         """Whether the function itself takes these arrays, without complaint and with a finite result."""
         try:
-            with np.errstate(all="raise"):
+            with np.errstate(all="raise"), warnings.catch_warnings(action="error"):
                 return bool(np.isfinite(self.value(arrays)).all())
         except Exception:
             return False

@@ -9,6 +9,8 @@ import numpy as np
 
 from tinygrad_mlp import nn
 from tinygrad_mlp.data import load_mnist
+from tinygrad_mlp.draw.network import network_loss
+from tinygrad_mlp.draw.report import write_report
 from tinygrad_mlp.errors import ArgumentError, DataError, MissingExtraError
 from tinygrad_mlp.ops.activations import softmax
 from tinygrad_mlp.ops.losses import cross_entropy
@@ -29,7 +31,8 @@ def train(config: Config, directory: Path, *, resume: bool = False) -> float:
     ----------
     config : Config
     directory : Path
-        Gets ``config.toml``, ``history.csv``, ``history.json``, ``best.npz``, ``last.npz`` and the pictures.
+        Gets ``config.toml``, ``history.csv``, ``history.json``, ``best.npz``, ``last.npz``, the pictures and
+        ``report.html`` with all of it.
     resume : bool
         Go on from ``last.npz`` if it is there; the result is the same, bit for bit, as if the run had never stopped.
 
@@ -77,6 +80,8 @@ def train(config: Config, directory: Path, *, resume: bool = False) -> float:
         history.save_csv(directory / "history.csv")
         print(f"test accuracy {100 * accuracy:.2f} %, with the weights of epoch {history.best_epoch('val_loss')}")
         save_pictures(directory, model, history, data.test, logits)
+        batch = slice(0, config.batch_size)
+        write_report(directory, network_loss(model, images[batch], labels[batch]), model=model)
     print(f"wrote {directory}: {', '.join(sorted(p.name for p in directory.iterdir()))}")
     return accuracy
 
