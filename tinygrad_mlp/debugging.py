@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from contextvars import ContextVar
-from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 from weakref import WeakSet
@@ -19,7 +18,7 @@ from tinygrad_mlp.graph import backward_observer
 from tinygrad_mlp.operators import plain
 from tinygrad_mlp.tensor import Tensor, observer, scope
 
-INTERNAL = tuple(str(Path(file).parent) + os.sep for file in (__file__, np.__file__))
+INTERNAL = tuple(os.path.dirname(file) + os.sep for file in (__file__, np.__file__))  # noqa: PTH120 - imports less
 
 
 def debug() -> "Watch":

@@ -34,10 +34,9 @@ def command(options):
     for _ in range(max(3, options.rounds // 3)):
         with tempfile.TemporaryDirectory() as out:
             runs["ours"].append(timed([sys.executable, "-m", "tinygrad_mlp", "train", "--out", f"{out}/run"], 2))
-        if options.peers:
-            runs["torch"].append(
-                timed([options.peers, HERE / "torch_mnist.py", Path(tg.__file__).parent / "data/mnist"], 2)
-            )
+            if options.peers:
+                data = Path(tg.__file__).parent / "data/mnist"
+                runs["torch"].append(timed([options.peers, HERE / "torch_mnist.py", data, f"{out}/torch"], 2))
     results = {}
     for name, pairs in runs.items():
         if pairs:
@@ -50,7 +49,7 @@ def command(options):
             print(f"ours ÷ torch, {what}: {ratio:.2f}")
             results[f"ratio of {what}"] = ratio
     imports = {"numpy": [], "numpy, tinygrad_mlp": []}
-    for _ in range(20):
+    for _ in range(30):
         for modules, seconds in imports.items():
             seconds.append(timed([sys.executable, "-c", f"import {modules}"], 1)[0])
     bare, full = (statistics.median(seconds) for seconds in imports.values())

@@ -6,12 +6,12 @@ to a submodule only when it loads it. ``from tinygrad_mlp.draw import …`` reac
 """
 
 from collections.abc import Collection
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from tinygrad_mlp.errors import ArgumentError
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import Unpack
 
     from tinygrad_mlp.draw.render import Digraph
@@ -111,7 +111,7 @@ def to_dot(
     return Digraph(picture, theme=theme, shapes=shapes, direction=direction)
 
 
-def draw(*outputs: Any, path: str | Path | None = None, **options: "Unpack[Options]") -> "Digraph":
+def draw(*outputs: Any, path: "str | Path | None" = None, **options: "Unpack[Options]") -> "Digraph":
     """Draw the graph behind some Tensors, into a file or for a notebook.
 
     Parameters
@@ -143,6 +143,8 @@ def draw(*outputs: Any, path: str | Path | None = None, **options: "Unpack[Optio
     >>> [box.title for box in drawing.picture.boxes]
     ['x', 'multiply', 'sum']
     """
+    from pathlib import Path
+
     if path is None:
         return to_dot(*outputs, **options)
     path = Path(path)

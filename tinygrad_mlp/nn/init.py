@@ -1,5 +1,9 @@
 """Initial weights. Each function takes a generator and the fans of a layer and gives an array (fan_in, fan_out)."""
 
+from __future__ import (
+    annotations,
+)  # numpy.random takes as long to import as this package, so annotations are not evaluated
+
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,7 @@
 """The layers: small classes whose `forward` reads like the formula."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from tinygrad_mlp.nn.module import Module
 from tinygrad_mlp.ops import activations
 from tinygrad_mlp.tensor import Tensor
 
-Rng = np.random.Generator | int
+Rng: TypeAlias = "np.random.Generator | int"
 
 
 class Linear(Module):
