@@ -10,6 +10,7 @@ swapped, a sum made a difference. It is killed when one of the trajectories that
 import ast
 import copy
 import inspect
+import itertools
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+import test_graph
 from mutation.mutants import codes, put, variants
 from optim.test_reference import our_trajectory, reference
 
@@ -32,8 +34,6 @@ TARGETS: list[FunctionType] = [
 OTHER = {"add": "subtract", "subtract": "add", "multiply": "divide", "divide": "multiply"}
 with np.load(Path(__file__).parent.parent / "optim" / "reference.npz", allow_pickle=False) as stored:
     RECORDED = dict(zip(reference.CONFIGURATIONS, stored["trajectories"], strict=True))
-
-EQUIVALENT: dict[str, str] = {}  # change -> why it changes nothing
 
 
 def changes(node: ast.AST) -> Iterator[ast.AST]:
@@ -56,7 +56,8 @@ def mutants() -> Iterator[tuple[str, FunctionType, CodeType]]:
         name = function.__name__
         (body,) = [
             node for node in ast.walk(tree)
-            if isinstance(node, ast.FunctionDef) and (node.name, node.lineno) == (name, function.__code__.co_firstlineno)
+            if isinstance(node, ast.FunctionDef)
+            and (node.name, node.lineno) == (name, function.__code__.co_firstlineno)
         ]  # fmt: skip
         for node in list(ast.walk(body)):
             for field, value in list(ast.iter_fields(node)):
@@ -82,36 +83,40 @@ def inside_raise(body: ast.AST, child: ast.AST) -> bool:
 
 
 def notices(function: FunctionType) -> bool:
-    """Whether a recorded trajectory no longer holds."""
+    """Whether a recorded trajectory that uses a function no longer holds, or a graph no longer sees an update."""
     try:
+        test_graph.test_parameters_changed_between_forward_and_backward_are_noticed()
         with np.errstate(all="ignore"):
             for configuration, expected in RECORDED.items():
-                if not np.allclose(our_trajectory(*configuration), expected, rtol=1e-10, atol=1e-13):
+                name, _, schedule, warm, clipping = configuration
+                used = {
+                    Adam.update: "adam" in name, SGD.update: "adam" not in name,
+                    schedules.step: schedule == "step", schedules.cosine: schedule == "cosine",
+                    schedules.warmup: warm, clip_grad_norm: clipping == "norm", clip_grad_value: clipping == "value",
+                }.get(function, True)  # fmt: skip
+                if used and not np.allclose(our_trajectory(*configuration), expected, rtol=1e-10, atol=1e-13):
                     return True
     except Exception:
         return True
     return False
 
 
-def survivors() -> tuple[int, list[str]]:
-    """How many mutants there are, and which of them nobody notices."""
+def survivors(every: int = 1) -> tuple[int, list[str]]:
+    """How many mutants were tried, all or a sample, and which of them nobody notices."""
     count, found = 0, []
-    for text, function, code in mutants():
+    for text, function, code in itertools.islice(mutants(), 0, None, every):
         before, function.__code__ = function.__code__, code
         try:
             noticed = notices(function)
         finally:
             function.__code__ = before
         count += 1
-        if not noticed and text not in EQUIVALENT:
+        if not noticed:
             found.append(text)
     return count, found
 
 
 if __name__ == "__main__":
-    count, found = survivors()
-    print(*found, sep="\n")
-    print(
-        f"{count - len(EQUIVALENT) - len(found)} of {count} killed, {len(EQUIVALENT)} equivalent, {len(found)} survived"
-    )
-    sys.exit(bool(found))
+    tried, unnoticed = survivors()
+    print(*unnoticed, f"{tried - len(unnoticed)} of {tried} mutants killed, {len(unnoticed)} survived", sep="\n")
+    sys.exit(bool(unnoticed))

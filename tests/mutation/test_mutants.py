@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from mutation import mutants
+from mutation import mutants, optimizer_mutants
 from mutation.mutants import EQUIVALENT, FILES, killed, notices
 
 from tinygrad_mlp import graph
@@ -18,6 +18,13 @@ def test_suite_notices_broken_rules(file):
         for mutant in mutants.mutants(file, EVERY)
         if killed(mutant) is False and str(mutant) not in EQUIVALENT
     ]
+    assert not survivors
+
+
+def test_suite_notices_broken_optimizers():
+    """Property: an update, schedule or clipping with one pass or term changed leaves PyTorch's trajectories."""
+    count, survivors = optimizer_mutants.survivors(every=9)
+    assert count > 10
     assert not survivors
 
 
