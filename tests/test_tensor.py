@@ -140,6 +140,7 @@ def test_no_copy_is_made_of_an_array():
         (lambda x: copy.deepcopy(x * 2), GraphError, r"deepcopy.*np\.multiply"),
         (lambda x: pickle.dumps(x * 2), GraphError, r"pickle.*np\.multiply"),
         (lambda x: tg.mse_loss(x[:, :1], np.ones(2)), ShapeError, r"mse_loss: .*\(2, 1\) and \(2,\).*reshape"),
+        (lambda x: tg.cross_entropy(x, [0, 1]), DtypeError, r"as an array, got list\. Write np\.array\(targets\)"),
         (lambda x: tg.cross_entropy(x, np.array([0, 3])), ValueError, r"0 to 2, got 0 to 3"),
         (lambda x: tg.cross_entropy(x, np.array([0, -1])), ValueError, r"0 to 2, got -1 to 0"),
         (lambda x: tg.cross_entropy(x, np.array([[0], [1]])), ShapeError, r"\(2,\) with class.*\(2, 1\).*reshape"),

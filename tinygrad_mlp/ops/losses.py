@@ -58,6 +58,10 @@ def check_targets(logits, targets, label_smoothing, reduction):
         raise ArgumentError("cross_entropy", expected="label_smoothing from 0 to 1", got=str(label_smoothing))
     if logits.ndim != 2:
         raise ShapeError("cross_entropy", expected="logits of shape (N, C)", got=str(logits.shape))
+    if not hasattr(targets, "dtype"):
+        raise DtypeError(
+            "cross_entropy", expected="targets as an array", got=type(targets).__name__, fix="Write np.array(targets)."
+        )
     n, classes = logits.shape
     kind = targets.dtype.kind
     if targets.shape == (n, classes) and kind == "f":
