@@ -206,6 +206,15 @@ def test_freezing_a_leaf():
     np.testing.assert_array_equal(y.grad, x.data)
 
 
+def test_freezing_a_leaf_after_the_forward_pass():
+    x, y = tensor(2), tensor(2)
+    loss = (x * y).sum()
+    x.requires_grad = False
+    loss.backward()
+    assert x.grad is None
+    np.testing.assert_array_equal(y.grad, x.data)
+
+
 def test_inputs_by_keyword_are_differentiated():
     x = tensor(3)
     np.sum(a=x).backward()

@@ -108,10 +108,12 @@ def topological_order(outputs: Iterable[Traced], since: int = 0) -> tuple[list[T
     """
     recorded: dict[int, Traced] = {}  # by time, which sorts them
     leaves: dict[int, Traced] = {}
-    stack = [output for output in outputs if output.node is not None]
+    stack = list(outputs)
     while stack:
         tensor = stack.pop()
         node = tensor.node
+        if node is None:  # requires no gradient, or no longer
+            continue
         time = node.time
         if time in recorded or time in leaves:
             continue
