@@ -1,0 +1,47 @@
+"""The benchmarks run, and what they race learns the same thing."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import bench
+import contenders
+import whole
+
+
+def test_a_race_of_our_own(capsys):
+    """Workers start, take turns, answer and end; the limit is the fastest, or nothing measured is what it says."""
+    workers = [bench.Worker(sys.executable, "contenders.py", (f.__name__, 512, "sgd"), 1) for f in contenders.OURS]
+    times = bench.race(workers, rounds=3, steps=4)
+    assert {name: len(seconds) for name, seconds in times.items()} == {"limit": 3, "ours": 3, "numpy": 3}
+    assert min(times["limit"]) < min(times["ours"])
+    assert all(worker.process.returncode == 0 for worker in workers)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_by_hand_and_ours_take_the_same_steps(optimizer, monkeypatch):
+    """From the same weights, the step by hand and ours give the same weights: they are doing the same work."""
+    import tinygrad_mlp as tg
+
+    seen = {}
+    monkeypatch.setattr(contenders, "weights", lambda w=contenders.weights: seen.setdefault("by hand", w()))
+    by_hand = contenders.numpy(16, optimizer)
+    model = tg.nn.MLP(*contenders.SIZES, rng=1)
+    for parameter, start in zip(model.parameters(), seen["by hand"], strict=True):
+        parameter.data[...] = start
+    monkeypatch.setattr(tg.nn, "MLP", lambda *sizes, rng: model)
+    ours = contenders.ours(16, optimizer)
+    for i in range(5):
+        by_hand(i)
+        ours(i)
+    for parameter, other in zip(model.parameters(), seen["by hand"], strict=True):
+        np.testing.assert_allclose(parameter.data, other, rtol=1e-3, atol=1e-5)
+
+
+def test_memory_of_a_step_stays_within_its_bar(capsys):
+    """Peak memory of a step at batch 2048: at most twice parameters, optimizer state and activations."""
+    assert whole.memory(None)["ratio"] <= 2
