@@ -1,15 +1,11 @@
 """The benchmarks run, and what they race learns the same thing."""
 
 import sys
-from pathlib import Path
-
-import numpy as np
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 import bench
 import contenders
+import numpy as np
+import pytest
 import whole
 
 
