@@ -475,3 +475,26 @@ def test_gradients_refuse_a_freed_graph():
 def test_public_names():
     names = ["grad", "value_and_grad", "vjp", "jvp", "hvp", "jacobian", "hessian", "gradients"]
     assert all(getattr(tg, name) is getattr(autodiff, name) for name in names)
+
+
+@pytest.mark.parametrize(
+    "f", [lambda x: x.T, lambda x: 2 * np.moveaxis(x, 0, -1), lambda x: np.linalg.inv(x).T], ids=range(3)
+)
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_jacobian_does_not_depend_on_the_memory_layout(f, order):
+    """Property: the Jacobian of a function whose result is not contiguous has the columns of finite differences."""
+    x = np.array([[2.0, 1.0], [0.5, 3.0]], order=order)
+    found = tg.jacobian(f)(x)
+    for index in np.ndindex(x.shape):
+        step = np.zeros_like(x)
+        step[index] = 1e-6
+        np.testing.assert_allclose(found[(..., *index)], (f(x + step) - f(x - step)) / 2e-6, atol=1e-8)
+
+
+def test_the_hessian_of_the_determinant():
+    """det = a d - b c: the second derivatives are 1 and -1, across."""
+    found = tg.hessian(np.linalg.det)(np.array([[2.0, 1.0], [0.5, 3.0]]))
+    expected = np.zeros((2, 2, 2, 2))
+    expected[0, 0, 1, 1] = expected[1, 1, 0, 0] = 1
+    expected[0, 1, 1, 0] = expected[1, 0, 0, 1] = -1
+    np.testing.assert_allclose(found, expected, atol=1e-12)

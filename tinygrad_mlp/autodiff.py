@@ -216,7 +216,7 @@ def jacobian(f: Function, argnum: int | tuple[int, ...] = 0) -> Function:
             rows = []
             for i in range(output.size):
                 seeds = [np.zeros_like(other.data) for other in call.outputs]
-                seeds[k].reshape(-1)[i] = 1
+                seeds[k].flat[i] = 1  # whatever the memory layout
                 rows.append(call.pull(seeds))
             columns = list(zip(*rows, strict=True)) or [() for _ in call.inputs]
             joined = [joint(c, output.shape, x) for c, x in zip(columns, call.inputs, strict=True)]

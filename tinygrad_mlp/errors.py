@@ -86,14 +86,14 @@ def function_name(function: Callable[..., Any]) -> str:
     """Name a function as users write it: ``np.linalg.inv``, ``relu``.
 
     >>> import numpy as np
-    >>> function_name(np.linalg.inv), function_name(np.multiply)
-    ('np.linalg.inv', 'np.multiply')
+    >>> function_name(np.fft.fft), function_name(np.multiply)
+    ('np.fft.fft', 'np.multiply')
     """
     name = getattr(function, "__name__", repr(function))
     module = getattr(function, "__module__", None) or "numpy"
-    package = module.split(".")[0]
-    if package == "numpy":
-        return "np.linalg." + name if module == "numpy.linalg" else "np." + name
+    if module == "numpy" or module.startswith("numpy."):
+        room = module.removeprefix("numpy").removeprefix(".")
+        return f"np.{room}.{name}" if room in ("fft", "linalg", "random", "strings") else f"np.{name}"
     return name
 
 

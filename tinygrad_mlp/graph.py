@@ -226,7 +226,12 @@ def pullback(
         if gradient is not None:
             if inputs is not None and id(tensor) in inputs:
                 gradients[id(tensor)] = gradient
-            for parent, contribution in contributions(tensor, gradient, create_graph=create_graph, needed=needed):
+            try:
+                pairs = contributions(tensor, gradient, create_graph=create_graph, needed=needed)
+            except Exception as error:
+                error.add_note(f"in the backward rule of {function_name(node.function)}")
+                raise
+            for parent, contribution in pairs:
                 if parent.node.time > node.time:
                     raise overwritten(tensor, parent)
                 data = parent.data

@@ -47,6 +47,12 @@ class Operators(Traced):
     def __rmod__(self, other: Any) -> Any:
         return self.__record__(np.remainder, (other, self))
 
+    def __floordiv__(self, other: Any) -> Any:
+        return np.floor_divide(self.data, plain(other))
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return np.floor_divide(plain(other), self.data)
+
     def __pow__(self, other: Any) -> Any:
         return self.__record__(np.power, (self, other))
 
@@ -131,6 +137,9 @@ class Operators(Traced):
     def __int__(self) -> int:
         return int(self.data)
 
+    def __format__(self, spec: str) -> str:
+        return format(self.data.item(), spec) if spec and self.data.size == 1 else str(self)
+
     def __len__(self) -> int:
         return len(self.data)
 
@@ -184,6 +193,22 @@ class Operators(Traced):
     def dot(self, other: Any) -> Any:
         """``np.dot(self, other)``."""
         return np.dot(self, other)  # type: ignore[call-overload]
+
+    def clip(self, min: Any = None, max: Any = None) -> Any:
+        """``np.clip(self, min, max)``."""
+        return np.clip(self, min, max)  # type: ignore[call-overload]
+
+    def take(self, indices: Any, axis: Any = None) -> Any:
+        """``np.take(self, indices, axis)``."""
+        return np.take(self, indices, axis)  # type: ignore[call-overload]
+
+    def repeat(self, repeats: Any, axis: Any = None) -> Any:
+        """``np.repeat(self, repeats, axis)``."""
+        return np.repeat(self, repeats, axis)  # type: ignore[call-overload]
+
+    def tolist(self) -> Any:
+        """The values as nested lists of Python numbers."""
+        return self.data.tolist()
 
     def argmax(self, axis: Any = None) -> Any:
         """``np.argmax(self, axis)``, a plain array."""

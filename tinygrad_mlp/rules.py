@@ -23,10 +23,11 @@ array([3., 3.])
 import functools
 import inspect
 import math
+import types
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from tinygrad_mlp.errors import MissingRuleError, UnsupportedArgumentError, function_name
+from tinygrad_mlp.errors import ArgumentError, MissingRuleError, UnsupportedArgumentError, function_name
 
 Function = Callable[..., Any]
 Rule = Callable[..., Any] | None
@@ -66,6 +67,11 @@ def derivative(function: Function, *vjps: Rule) -> None:
         with respect to that argument is zero everywhere (the condition of ``np.where``). Where the argument is a
         sequence of arrays, as in ``np.concatenate``, the rule returns a sequence of gradients.
 
+    Raises
+    ------
+    ArgumentError
+        If there is no rule, or ``function`` is a Python function that is no `primitive`.
+
     Examples
     --------
     >>> import numpy as np
@@ -75,6 +81,14 @@ def derivative(function: Function, *vjps: Rule) -> None:
     >>> derivative(cube, lambda g, out, x: 3 * g * x * x)
     >>> del RULES[cube]
     """
+    name = function_name(function)
+    if not vjps:
+        raise ArgumentError("derivative", expected=f"a rule for each argument of {name}", got="none")
+    if isinstance(function, types.FunctionType) and not hasattr(function, "records"):
+        raise ArgumentError(
+            "derivative", expected="a NumPy function or a primitive", got=f"{name}, which Tensors run through unseen",
+            fix=f"Write @tg.rules.primitive above def {name}.",
+        )  # fmt: skip
     RULES[function] = vjps
     accepted_arguments.cache_clear()
 
@@ -113,6 +127,7 @@ def primitive(function: F) -> F:
         tensor = first_traced((*args, *params.values()))
         return function(*args, **params) if tensor is None else tensor.__record__(op, args, params)
 
+    op.records = True  # type: ignore[attr-defined]
     return op  # type: ignore[return-value]
 
 

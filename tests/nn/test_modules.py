@@ -218,6 +218,39 @@ def test_batchnorm_follows_running_statistics():
         layer(x[0])
 
 
+def test_normalization_refuses_another_number_of_features():
+    """Where the shapes would broadcast, a wrong number of features must not pass in silence."""
+    for layer, shape in (
+        (tg.nn.BatchNorm1d(3), (4, 1)),
+        (tg.nn.BatchNorm1d(3).eval(), (4, 1)),
+        (tg.nn.LayerNorm(3), (4, 1)),
+    ):
+        with pytest.raises(ShapeError, match=r"3\), got \(4, 1\)"):
+            layer(np.ones(shape))
+
+
+def test_dropout_scales_integers_too():
+    out = tg.nn.Dropout(0.2, rng=0)(np.arange(1, 9))
+    assert set(out / np.arange(1, 9)) <= {0.0, 1.25}
+
+
+def test_modules_take_keywords():
+    class Scaled(tg.nn.Module):
+        def forward(self, x, factor=1.0):
+            return x * factor
+
+    assert Scaled()(2.0, factor=3.0) == 6.0
+
+
+def test_two_parameters_of_one_name_are_refused():
+    class Twice(tg.nn.Module):
+        def __init__(self):
+            self.d = {"1": tg.Tensor([1.0]), 1: tg.Tensor([2.0])}
+
+    with pytest.raises(StateError, match=r"a name of its own.*twice d\.1"):
+        Twice().state_dict()
+
+
 def test_layernorm_normalizes_rows():
     out = tg.nn.LayerNorm(5, dtype=np.float64)(batch((3, 5))).data
     np.testing.assert_allclose(out.mean(axis=-1), 0, atol=1e-12)

@@ -34,6 +34,10 @@ MISTAKES = {
     "g ignored": (square, (x,), 1, "The incoming gradient g is ignored", lambda g, out, x: 2 * x),
     "g not linear": (square, (x,), 1, "not linear in the incoming", lambda g, out, x: 2 * g * g * x),
     "zero": (square, (x,), 1, "depends on nothing", lambda g, out, x: 0 * g * x),
+    "zero in one of two": (np.sin, (y[:2],), 1, "Wrong in 1 of 2 elements", lambda g, out, x: g * np.cos(x) * (x < 1)),
+    "a little off in one": (
+        square, (x * [1, 1, 10, 1],), 1, "Wrong in 1 of 4", lambda g, out, x: g * (2 * x + 1e-3 * (x > 19)),
+    ),
     "not finite": (square, (x,), 1, "not finite in 4 of 4", lambda g, out, x: np.nan * g * x),
     "order 2": (square, (x,), 2, "wrong at order 2 only", lambda g, out, x: 2 * g * detached(x)),
     "swapped": (

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_mlp as tg
-from tinygrad_mlp.errors import DtypeError, NonFiniteError
+from tinygrad_mlp.errors import ArgumentError, DtypeError, NonFiniteError
 from tinygrad_mlp.testing import GradientError, check_grads, strategies
 
 x = np.array([0.5, -1.25, 2.0])
@@ -153,3 +153,14 @@ def test_import_needs_no_hypothesis():
     """Only the strategies import hypothesis."""
     code = "import sys, tinygrad_mlp.testing; sys.exit('hypothesis' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("order", [0, -1])
+def test_an_order_below_1_is_refused(order):
+    """A check that compares nothing proves nothing."""
+    with pytest.raises(ArgumentError, match="order of at least 1"):
+        check_grads(np.sin, np.ones(2), order=order)
+
+
+def test_lists_of_floats_are_arrays():
+    assert check_grads(np.sin, [0.5, 1.0]).ok

@@ -7,7 +7,7 @@ from ops.cases import CASES
 
 import tinygrad_mlp as tg
 from tinygrad_mlp import rules
-from tinygrad_mlp.errors import MissingRuleError, function_name
+from tinygrad_mlp.errors import DtypeError, MissingRuleError, function_name
 from tinygrad_mlp.ops import linalg
 from tinygrad_mlp.testing import GradientError, check_rule, strategies
 
@@ -146,3 +146,15 @@ def test_report_has_a_reproduction(op):
         check_rule(op(square, lambda g, out, x: g * x), y)
     assert "check_rule(" in caught.value.report.reproduction
     assert "np.array([1.5, 0.25, -0.5])" in caught.value.report.reproduction
+
+
+def test_lists_of_numbers_are_arrays():
+    """An array-like argument is checked as the array it stands for; a list of arrays stays a list."""
+    assert check_rule(np.exp, [1.0, 2.0]).ok
+    assert check_rule(np.concatenate, [np.ones(2), np.ones(3)]).ok
+
+
+def test_nothing_to_differentiate_is_an_error():
+    """Integers have no gradient: that is the caller's mistake, not the rule's."""
+    with pytest.raises(DtypeError, match=r"check_rule: expected at least one array of floats.*Write 1\.0 for 1"):
+        check_rule(np.exp, np.arange(3))

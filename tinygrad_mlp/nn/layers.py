@@ -147,7 +147,8 @@ class Dropout(Module):
         if not self.training or self.p == 0:
             return x
         kept = self.rng.random(x.shape, np.float32) >= self.p
-        return x * (kept / (1 - self.p)).astype(x.dtype)
+        scale = kept / (1 - self.p)
+        return x * (scale.astype(x.dtype) if x.dtype.kind == "f" else scale)
 
     def summary(self) -> str:
         """The probability."""
@@ -179,6 +180,8 @@ class LayerNorm(Module):
 
     def forward(self, x: Any) -> Any:
         """Normalize the last axis."""
+        if x.ndim == 0 or x.shape[-1] != self.weight.size:
+            raise ShapeError("LayerNorm", expected=f"shape (…, {self.weight.size})", got=str(x.shape))
         return normalize(x, axis=-1, eps=self.eps)[0] * self.weight + self.bias
 
     def summary(self) -> str:
@@ -221,7 +224,7 @@ class BatchNorm1d(Module):
 
     def forward(self, x: Any) -> Any:
         """Normalize an array of shape (N, features)."""
-        if x.ndim != 2:
+        if x.ndim != 2 or x.shape[1] != self.weight.size:
             raise ShapeError("BatchNorm1d", expected=f"shape (N, {self.weight.size})", got=str(x.shape))
         if not self.training:
             normalized = (x - self.running_mean) / np.sqrt(self.running_var + self.eps)

@@ -35,14 +35,14 @@ class Module:
 
     training: bool = True
 
-    def forward(self, *args: Any) -> Any:
+    def forward(self, *args: Any, **params: Any) -> Any:
         """What the module computes. Subclasses define it; users call the module itself."""
         raise NotImplementedError
 
-    def __call__(self, *args: Any) -> Any:
+    def __call__(self, *args: Any, **params: Any) -> Any:
         token = tensor.scope.set(Scope(tensor.scope.get(), self))
         try:
-            return self.forward(*args)
+            return self.forward(*args, **params)
         finally:
             tensor.scope.reset(token)
 
@@ -115,8 +115,16 @@ class Module:
             parameter.mark_changed()
 
     def _arrays(self) -> Arrays:
-        named = ((name, value.data if isinstance(value, Tensor) else value) for name, value in self.named_members())
-        return {name: value for name, value in named if isinstance(value, np.ndarray)}
+        named = [(name, value.data if isinstance(value, Tensor) else value) for name, value in self.named_members()]
+        arrays = [(name, value) for name, value in named if isinstance(value, np.ndarray)]
+        found = dict(arrays)
+        if len(found) < len(arrays):
+            names = [name for name, _ in arrays]
+            raise StateError(
+                f"{type(self).__name__}.state_dict", expected="a name of its own for each parameter and buffer",
+                got=f"twice {next(name for name in names if names.count(name) > 1)}", fix="Rename a key of a dict.",
+            )  # fmt: skip
+        return found
 
     def train(self, mode: bool = True) -> "Module":
         """Switch dropout and batch statistics on (or off) in this module and all inside; returns the module."""

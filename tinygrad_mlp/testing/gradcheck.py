@@ -5,7 +5,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from tinygrad_mlp.errors import DtypeError, GradientError, NonFiniteError
+from tinygrad_mlp.errors import ArgumentError, DtypeError, GradientError, NonFiniteError
 from tinygrad_mlp.operators import plain
 from tinygrad_mlp.tensor import Tensor, no_grad
 from tinygrad_mlp.testing import numeric
@@ -63,7 +63,9 @@ def check_grads(
     GradientError
         If a gradient is wrong. Its ``report`` has the details, and a diagnosis in words where one fits.
     DtypeError
-        If no argument is an array of floats.
+        If no argument is an array of floats, or a list of them.
+    ArgumentError
+        If ``order`` is below 1.
     NonFiniteError
         If ``f`` is NaN or infinite at this point.
 
@@ -77,7 +79,10 @@ def check_grads(
       numeric     ... ± ... (...)
       compared    3 at order 1, 6 at order 2
     """
-    arguments = tuple(np.array(a) if isinstance(a, (float, np.ndarray, np.generic)) else plain(a) for a in arrays)
+    if order < 1:
+        raise ArgumentError("check_grads", expected="order of at least 1", got=repr(order))
+    given = (numeric.as_floats(a) for a in arrays)
+    arguments = tuple(np.array(a) if isinstance(a, (float, np.ndarray, np.generic)) else plain(a) for a in given)
     places = [i for i, a in enumerate(arguments) if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
     if not places:
         raise DtypeError("check_grads", expected="at least one array of floats", got="none", fix="Write 1.0 for 1.")

@@ -183,3 +183,22 @@ def extrapolated(centrals: list[float], noises: list[float]) -> tuple[float, flo
                 best, least = row[j], disagreement + noises[i]
         table.append(row)
     return best, least
+
+
+def as_floats(value: Any) -> Any:
+    """A list of numbers, however nested, as an array of floats; everything else as it is.
+
+    >>> as_floats([1.0, 2]), as_floats([1, 2]), as_floats("ij,jk")
+    (array([1., 2.]), [1, 2], 'ij,jk')
+    """
+    if not isinstance(value, (list, tuple)) or not only_numbers(value):
+        return value
+    array = np.array(value)
+    return array if array.dtype.kind == "f" else value
+
+
+def only_numbers(value: Any) -> bool:
+    """Whether a nested list holds numbers, not arrays."""
+    if isinstance(value, (list, tuple)):
+        return all(only_numbers(item) for item in value) and len({np.shape(item) for item in value}) < 2
+    return isinstance(value, (int, float))

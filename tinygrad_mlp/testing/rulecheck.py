@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.errors import GradientError, function_name
+from tinygrad_mlp.errors import DtypeError, GradientError, function_name
 from tinygrad_mlp.rules import COMPOSITES, RULES, missing_rule
 from tinygrad_mlp.testing.demands import DEMANDS, Case
+from tinygrad_mlp.testing.numeric import as_floats
 from tinygrad_mlp.testing.reproduction import script
 
 Function = Callable[..., Any]
@@ -85,6 +86,8 @@ def check_rule(function: Function, *args: Any, rng: np.random.Generator | int = 
         If a demand is not met; its ``report`` lists all that are not.
     MissingRuleError
         If nothing is registered for ``function``.
+    DtypeError
+        If no argument is an array of floats, or a list of them.
 
     Examples
     --------
@@ -94,8 +97,14 @@ def check_rule(function: Function, *args: Any, rng: np.random.Generator | int = 
     """
     if function not in RULES and function not in COMPOSITES:
         raise missing_rule(function)
+    args = tuple(as_floats(a) for a in args)
     report = RuleReport(function, args, params)
     case = Case(function, args, params, np.random.default_rng(rng))
+    if not case.arrays:
+        raise DtypeError(
+            "check_rule", expected="at least one array of floats to differentiate with respect to", got="none",
+            fix="Write 1.0 for 1.",
+        )  # fmt: skip
     with np.errstate(all="ignore"):
         for demand in DEMANDS:
             try:
