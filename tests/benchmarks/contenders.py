@@ -225,7 +225,7 @@ def sklearn(batch, optimizer):
     classes = np.arange(SIZES[2])
 
     def step(i):
-        model.partial_fit(x, labels[i % LABEL_SETS], classes)
+        model.partial_fit(x, labels[i % LABEL_SETS], classes=classes)
 
     return step
 
