@@ -29,6 +29,8 @@ def commands(title: str) -> list[str]:
 @pytest.mark.parametrize("title", ["Train on MNIST", "Run the tests"])
 def test_the_readme_has_one_command_to_copy(title):
     (command,) = commands(title)
+    section = (ROOT / "README.md").read_text(encoding="utf-8").split(f"## {title}\n")[1].split("\n## ")[0]
+    assert section.count("```") == 2
     assert command.startswith("python3 -m venv .venv && .venv/bin/pip install ")
 
 

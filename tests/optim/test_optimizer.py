@@ -220,3 +220,8 @@ def test_a_state_that_does_not_fit():
 
 def test_repr():
     assert repr(SGD([w], schedules.constant(0.1))) == "SGD(1 parameters, lr=0.1, step_count=0)"
+
+
+def test_a_model_in_the_place_of_its_parameters():
+    with pytest.raises(ArgumentError, match=r"Adam: expected parameters, got MLP\. .*model\.parameters\(\)"):
+        Adam(tg.nn.MLP(2, 2, rng=0), 0.1)

@@ -380,3 +380,11 @@ def test_no_epochs_train_nothing():
     log = []
     assert make(Recorder(log)).fit((X, Y), None, epochs=0, batch_size=8, rng=0) == []
     assert log == ["begin 0.0", "end 0.0"]
+
+
+def test_the_shuffle_needs_a_seed():
+    """No default, so that every run can be repeated."""
+    model = tg.nn.MLP(2, 2, rng=0)
+    trainer = Trainer(model, tg.optim.SGD(model.parameters(), 0.1))
+    with pytest.raises(ArgumentError, match=r"fit: .*an integer seed.*rng=0"):
+        trainer.fit((np.ones((2, 2), np.float32), np.zeros(2, int)), None, 1, 1, None)

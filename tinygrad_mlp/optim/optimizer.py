@@ -201,6 +201,10 @@ class Optimizer(ABC):
 
 def groups(where: str, params: Iterable[Any]) -> list[Mapping[str, Any]]:
     """Parameters as groups: as given, or one group of all."""
+    if not isinstance(params, Iterable):
+        raise ArgumentError(
+            where, expected="parameters", got=type(params).__name__, fix="Pass those of a model, model.parameters()."
+        )
     params = params if isinstance(params, Tensor) else list(params)
     if isinstance(params, Tensor) or not any(isinstance(item, Mapping) for item in params):
         return [{"params": params}]

@@ -15,6 +15,7 @@ from tinygrad_mlp.data import batches
 from tinygrad_mlp.debugging import debug
 from tinygrad_mlp.errors import ArgumentError, NonFiniteError, ShapeError
 from tinygrad_mlp.nn import Module
+from tinygrad_mlp.nn.init import generator
 from tinygrad_mlp.ops.losses import cross_entropy
 from tinygrad_mlp.optim import Optimizer, clip_grad_norm
 from tinygrad_mlp.train import checkpoint
@@ -129,7 +130,7 @@ class Trainer:
                     "fit", expected=f"as many targets as examples in {name}, and at least one",
                     got=f"{len(pair[1])} and {len(pair[0])}",
                 )  # fmt: skip
-        self.rng = np.random.default_rng(rng)
+        self.rng = generator(rng, "fit")
         if self.rng_state is None:
             self.stop = False
         else:  # resumed, perhaps after a callback had asked for the end
