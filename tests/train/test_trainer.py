@@ -388,3 +388,24 @@ def test_the_shuffle_needs_a_seed():
     trainer = Trainer(model, tg.optim.SGD(model.parameters(), 0.1))
     with pytest.raises(ArgumentError, match=r"fit: .*an integer seed.*rng=0"):
         trainer.fit((np.ones((2, 2), np.float32), np.zeros(2, int)), None, 1, 1, None)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"callbacks": [Checkpoint]}, r"instances of Callback, got <class .*Checkpoint'>.*parentheses"),
+        ({"train": np.ones((4, 2))}, r"train to be a pair, \(examples, targets\), got ndarray"),
+        ({"validation": np.ones((4, 2))}, r"validation to be a pair"),
+        ({"loss": lambda output, y: 1.0}, r"a loss that returns a scalar Tensor, got float"),
+        ({"loss": lambda output, y: output}, r"a loss that returns a scalar Tensor, got shape \(4, 2\).*np\.mean"),
+    ],
+)
+def test_what_fit_cannot_use_is_named(change, message):
+    """Each of the slips that a first user makes, in a sentence that says what to write."""
+    model = tg.nn.MLP(2, 2, rng=0)
+    pair = np.ones((4, 2), np.float32), np.zeros(4, int)
+    settings = {"loss": tg.cross_entropy, "callbacks": [], "train": pair, "validation": None} | change
+    with pytest.raises(ArgumentError, match=message):
+        Trainer(model, tg.optim.SGD(model.parameters(), 0.1), settings["loss"], callbacks=settings["callbacks"]).fit(
+            settings["train"], settings["validation"], 1, 4, 0
+        )

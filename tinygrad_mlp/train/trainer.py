@@ -18,6 +18,7 @@ from tinygrad_mlp.nn import Module
 from tinygrad_mlp.nn.init import generator
 from tinygrad_mlp.ops.losses import cross_entropy
 from tinygrad_mlp.optim import Optimizer, clip_grad_norm
+from tinygrad_mlp.tensor import Tensor
 from tinygrad_mlp.train import checkpoint
 from tinygrad_mlp.train.callbacks import Callback
 from tinygrad_mlp.train.evaluation import evaluating, prepare
@@ -88,6 +89,12 @@ class Trainer:
         self.loss = loss
         self.clip_norm = clip_norm
         self.callbacks = list(callbacks)
+        for callback in self.callbacks:
+            if not isinstance(callback, Callback):
+                raise ArgumentError(
+                    "Trainer", expected="callbacks to be instances of Callback", got=repr(callback),
+                    fix="Write Progress(), with parentheses.",
+                )  # fmt: skip
         self.config = dict(config or {})
         self.history = History()
         self.epoch = self.batch = self.epochs = self.batches_per_epoch = 0
@@ -125,7 +132,14 @@ class Trainer:
         if epochs < 0 or batch_size < 1:
             raise ArgumentError("fit", expected="epochs >= 0 and batch_size >= 1", got=f"{epochs} and {batch_size}")
         for name, pair in (("train", train), ("validation", validation)):
-            if pair is not None and not len(pair[0]) == len(pair[1]) > 0:
+            if pair is None and name == "validation":
+                continue
+            if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+                raise ArgumentError(
+                    "fit", expected=f"{name} to be a pair, (examples, targets)", got=type(pair).__name__,
+                    fix="Write fit((x, y), …).",
+                )  # fmt: skip
+            if not len(pair[0]) == len(pair[1]) > 0:
                 raise ShapeError(
                     "fit", expected=f"as many targets as examples in {name}, and at least one",
                     got=f"{len(pair[1])} and {len(pair[0])}",
@@ -192,6 +206,12 @@ class Trainer:
         """One update of the parameters from one batch; the loss before it."""
         self.optimizer.zero_grad()
         loss = self.loss(self.model(prepare(x)), y)
+        if not isinstance(loss, Tensor) or loss.size != 1:
+            raise ArgumentError(
+                "Trainer", expected="a loss that returns a scalar Tensor",
+                got=f"shape {loss.shape}" if isinstance(loss, Tensor) else type(loss).__name__,
+                fix="Average over the batch with np.mean, and compute on Tensors, not on x.data.",
+            )  # fmt: skip
         value = float(loss)
         if not math.isfinite(value):
             self._explain_divergence(x, y, f"a loss of {value}")
