@@ -244,6 +244,22 @@ def test_numbers_are_formatted_and_floored():
     assert x.tolist() == 2.5
 
 
+def test_a_subclass_is_recorded_like_a_tensor():
+    class Parameter(tg.Tensor):
+        pass
+
+    w = Parameter([1.0, 2.0], requires_grad=True)
+    (np.stack([w, w * 3.0]).sum() + np.exp(w).sum()).backward()
+    np.testing.assert_allclose(w.grad, 4 + np.exp(w.data))
+
+
+def test_transposes():
+    x = tensor(2, 3)
+    batch = tg.Tensor(np.arange(12.0).reshape(2, 2, 3))
+    np.testing.assert_array_equal(x.T.data, x.data.T)
+    np.testing.assert_array_equal(batch.mT.data, batch.data.mT)
+
+
 def test_inputs_by_keyword_are_differentiated():
     x = tensor(3)
     np.sum(a=x).backward()

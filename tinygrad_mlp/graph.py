@@ -8,7 +8,7 @@ topological order, and a leaf edited in place after an op used it shows as a par
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from typing import Any
 
@@ -40,8 +40,8 @@ class Node:
         Those among its arguments that require a gradient, in their order.
     time : int
         Position in the order in which ops ran; on a leaf, when its data last changed.
-    scope : tuple or None
-        The modules that were running, as ``(outer scope, module)``.
+    scope : Scope or None
+        The modules that were running, see `tinygrad_mlp.nn.module.Scope`.
     trace : object
         What `debug` keeps here, with a ``line`` and a ``release()``; None outside it.
     """
@@ -73,15 +73,6 @@ class Node:
         self.params = NO_PARAMS
         if self.trace is not None:
             self.trace.release()
-
-
-def parents(node: Node) -> Iterator[Traced]:
-    """The Tensors an op was called with, those inside sequences included, in the order of the arguments."""
-    for arg in node.args or ():
-        if isinstance(arg, Traced):
-            yield arg
-        elif isinstance(arg, (list, tuple)):
-            yield from (item for item in arg if isinstance(item, Traced))
 
 
 def topological_order(outputs: Iterable[Traced], since: int = 0) -> tuple[list[Traced], list[Traced]]:

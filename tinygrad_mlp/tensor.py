@@ -235,13 +235,13 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], params: dict[str
     arrays = []
     parents = []
     for arg in args:
-        if type(arg) is Tensor:
+        if isinstance(arg, Tensor):
             arrays.append(arg.data)
             if arg.node is not None:
                 parents.append(arg)
         elif type(arg) is list or type(arg) is tuple:
             arrays.append(plain(arg))
-            parents += [item for item in arg if type(item) is Tensor and item.node is not None]
+            parents += [item for item in arg if isinstance(item, Tensor) and item.node is not None]
         else:
             arrays.append(arg)
     try:

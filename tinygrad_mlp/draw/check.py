@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.graph import parents, pullback
+from tinygrad_mlp.graph import pullback
 from tinygrad_mlp.rules import Traced
 
 BLAMED = 1e-3
@@ -31,7 +31,7 @@ def own_error(tensor: Traced, rng: np.random.Generator) -> float:
         pullback([tensor], gradients)
     except Exception:  # whatever the rule raises, it is this op that is to blame
         return np.inf
-    moves = {id(x): rng.standard_normal(x.data.shape) for x in parents(node) if x.node is not None}
+    moves = {id(x): rng.standard_normal(x.data.shape) for x in node.parents}
     analytic = sum(float(np.sum(gradient * moves[key])) for key, gradient in gradients.items())
     errors = []
     for step in STEPS:
