@@ -3,6 +3,7 @@
 import copy
 import pickle
 import threading
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -251,6 +252,25 @@ def test_a_subclass_is_recorded_like_a_tensor():
     w = Parameter([1.0, 2.0], requires_grad=True)
     (np.stack([w, w * 3.0]).sum() + np.exp(w).sum()).backward()
     np.testing.assert_allclose(w.grad, 4 + np.exp(w.data))
+
+
+def test_named_tuples_and_kinds_of_lists_are_sequences():
+    class Rows(list):
+        pass
+
+    class Pair(NamedTuple):
+        first: tg.Tensor
+        second: tg.Tensor
+
+    for kind in (Rows, lambda items: Pair(*items)):
+        x = tg.Tensor([1.0, 2.0], requires_grad=True)
+        y = np.stack(kind([x, x * 3.0]))
+        np.testing.assert_array_equal(y.data, [[1, 2], [3, 6]])
+        y.sum().backward()
+        np.testing.assert_array_equal(x.grad, [4, 4])
+    x = tg.Tensor(np.arange(6.0).reshape(2, 3), requires_grad=True)
+    x[Pair(1, 2)].backward()
+    np.testing.assert_array_equal(x.grad, [[0, 0, 0], [0, 0, 1]])
 
 
 def test_transposes():

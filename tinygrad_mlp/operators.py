@@ -251,8 +251,10 @@ def plain(value: Any) -> Any:
     """Arrays in the place of Tensors, also inside lists and tuples."""
     if isinstance(value, Traced):
         return value.data
-    if type(value) is list or type(value) is tuple:
-        return type(value)(plain(item) for item in value)
+    if isinstance(value, tuple):
+        return tuple(plain(item) for item in value)
+    if isinstance(value, list):
+        return [plain(item) for item in value]
     return value
 
 
