@@ -49,8 +49,7 @@ class Traced:
     grad: Any
     name: str | None
 
-    @staticmethod
-    def __record__(function: Function, args: tuple[Any, ...], params: dict[str, Any] = NO_PARAMS) -> Any:
+    def __record__(self, function: Function, args: tuple[Any, ...], params: dict[str, Any] = NO_PARAMS) -> Any:
         """Run an op and remember it: `tinygrad_mlp.tensor.record`."""
         raise NotImplementedError
 

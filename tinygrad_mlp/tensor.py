@@ -148,8 +148,7 @@ class Tensor(Operators):
 
     # What NumPy's own functions do with a Tensor.
 
-    @staticmethod
-    def __record__(function: Callable[..., Any], args: tuple[Any, ...], params: dict[str, Any] = NO_PARAMS) -> Any:
+    def __record__(self, function: Any, args: tuple[Any, ...], params: dict[str, Any] = NO_PARAMS) -> Any:
         return record(function, args, params)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **params: Any) -> Any:
@@ -239,7 +238,7 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], params: dict[str
             arrays.append(arg.data)
             if arg.node is not None:
                 parents.append(arg)
-        elif type(arg) is list or type(arg) is tuple:
+        elif isinstance(arg, (list, tuple)):
             arrays.append(plain(arg))
             parents += [item for item in arg if isinstance(item, Tensor) and item.node is not None]
         else:
@@ -257,9 +256,10 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], params: dict[str
                 function_name(function), expected="a floating-point result of a Tensor that requires a gradient",
                 got=str(result.data.dtype), fix="Compute on the plain array on purpose: x.data.",
             )  # fmt: skip
-        for i in range(len(rules), len(args)):
-            if isinstance(args[i], Tensor) and args[i].node is not None:
-                raise missing_rule(function, argument=i)
+        if len(args) > len(rules):
+            for i in range(len(rules), len(args)):
+                if isinstance(args[i], Tensor) and args[i].node is not None:
+                    raise missing_rule(function, argument=i)
         result.node = Node(function, args, arrays, params, parents, scope.get())
     watch = observer.get()
     if watch is not None:

@@ -10,7 +10,7 @@ import time
 import numpy as np
 
 SIZES = (784, 128, 10)
-LR, BETA1, BETA2, EPS, DECAY = 1e-3, 0.9, 0.999, 1e-8, 0.01
+LR, BETA1, BETA2, EPS, DECAY = 1e-6, 0.9, 0.999, 1e-8, 0.01
 LABEL_SETS = 64  # labels change from step to step, so that nobody trains into denormal numbers
 
 

@@ -267,3 +267,12 @@ def test_the_scope_is_restored_after_an_exception():
         tg.nn.Linear(2, 2, rng=0)(np.ones((1, 3)))
     x = tg.Tensor([1.0], requires_grad=True)
     assert (x * 2).node.scope is None
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_an_optimizer_edits_in_place_begins_on_a_cache_line(dtype):
+    layers = [tg.nn.Linear(7, n, rng=0, dtype=dtype) for n in range(1, 20)]
+    optimizers = [tg.optim.AdamW(layer.parameters(), 1e-3) for layer in layers]
+    arrays = [layer.weight.data for layer in layers]
+    arrays += [array for some in optimizers for array in (some.blocks[0].change, *some.blocks[0].buffers.values())]
+    assert {array.ctypes.data % 64 for array in arrays} == {0}

@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from tinygrad_mlp.aligned import aligned
 from tinygrad_mlp.errors import ArgumentError, ShapeError
 from tinygrad_mlp.nn.init import INITS, choose, generator
 from tinygrad_mlp.nn.module import Module
@@ -57,7 +58,7 @@ class Linear(Module):
                 "Linear", expected="at least one feature in and out", got=f"{in_features}, {out_features}"
             )
         weight = choose(INITS, init, "Linear", "init")(generator(rng, "Linear"), in_features, out_features)
-        self.weight = Tensor(weight.astype(dtype), requires_grad=True, name="weight")
+        self.weight = Tensor(aligned(weight, dtype), requires_grad=True, name="weight")
         self.bias = Tensor(np.zeros(out_features, dtype), requires_grad=True, name="bias") if bias else None
 
     def forward(self, x: Any) -> Any:

@@ -47,7 +47,7 @@ def cross_entropy(logits: Any, targets: Any, *, label_smoothing: float = 0.0, re
             losses += label_smoothing * (right - np.mean(z, axis=0))
     if reduction == "none":
         return losses
-    return np.sum(losses) / (len(targets) if reduction == "mean" else 1)
+    return np.add.reduce(losses) / (len(targets) if reduction == "mean" else 1)
 
 
 def check_targets(logits, targets, label_smoothing, reduction):

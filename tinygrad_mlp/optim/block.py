@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.aligned import aligned_zeros
 from tinygrad_mlp.errors import DtypeError, ShapeError
 from tinygrad_mlp.tensor import Tensor
 
@@ -97,11 +98,3 @@ class Block:
             (self.change[slot.place], {name: flat[slot.place] for name, flat in self.buffers.items()}, slot.steps)
             for slot in ready
         ]
-
-
-def aligned_zeros(size: int, dtype: Any) -> Array:
-    """Zeros that begin on a cache line, because passes in place over such an array are up to a quarter faster."""
-    n_bytes = size * np.dtype(dtype).itemsize
-    raw = np.zeros(n_bytes + 64, np.uint8)
-    start = -raw.ctypes.data % 64
-    return raw[start : start + n_bytes].view(dtype)
