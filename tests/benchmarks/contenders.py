@@ -11,7 +11,9 @@ import numpy as np
 
 SIZES = (784, 128, 10)
 LR, BETA1, BETA2, EPS, DECAY = 1e-6, 0.9, 0.999, 1e-8, 0.01
-LABEL_SETS = 64  # labels change from step to step, so that nobody trains into denormal numbers
+# Labels change from step to step and the rate is low, so that nobody trains into denormal numbers: at a rate of 1e-3
+# nine of ten units die within 100 steps, and Adam's sums for them decay until they are denormal.
+LABEL_SETS = 64
 
 
 def data(batch):

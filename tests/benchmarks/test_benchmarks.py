@@ -24,6 +24,7 @@ def test_by_hand_and_ours_take_the_same_steps(optimizer, monkeypatch):
     import tinygrad_mlp as tg
 
     seen = {}
+    monkeypatch.setattr(contenders, "LR", 1e-3)
     monkeypatch.setattr(contenders, "weights", lambda w=contenders.weights: seen.setdefault("by hand", w()))
     by_hand = contenders.numpy(16, optimizer)
     model = tg.nn.MLP(*contenders.SIZES, rng=1)
@@ -36,6 +37,26 @@ def test_by_hand_and_ours_take_the_same_steps(optimizer, monkeypatch):
         ours(i)
     for parameter, other in zip(model.parameters(), seen["by hand"], strict=True):
         np.testing.assert_allclose(parameter.data, other, rtol=1e-3, atol=1e-5)
+
+
+def test_nobody_trains_into_denormal_numbers(monkeypatch):
+    """At the pace of training most units die, and their share of Adam's first sums decays until it is denormal."""
+    import tinygrad_mlp as tg
+
+    made = []
+
+    class AdamW(tg.optim.AdamW):
+        def __init__(self, *args, **options):
+            super().__init__(*args, **options)
+            made.append(self)
+
+    monkeypatch.setattr(tg.optim, "AdamW", AdamW)
+    step = contenders.ours(32, "adamw")
+    for i in range(1500):
+        step(i)
+    for name, flat in made[0].blocks[0].buffers.items():
+        denormal = (flat != 0) & (np.abs(flat) < np.finfo(np.float32).tiny)
+        assert np.mean(denormal) < 0.05, name
 
 
 def test_memory_of_a_step_stays_within_its_bar(capsys):
