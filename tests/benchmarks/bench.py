@@ -121,7 +121,7 @@ def ops(options):
     """Cost per op of a chain of 4,000 multiplications and additions on 16 elements, forward and backward."""
     workers = [Worker(sys.executable, "chains.py", (name,), 1) for name in chains.OURS]
     workers += [Worker(options.peers, "chains.py", (name,), 1) for name in chains.PEERS] if options.peers else []
-    times = race(workers, options.rounds, 3)
+    times = race(workers, options.rounds, 20)
     per_op = {name: [t / chains.LENGTH for t in values] for name, values in times.items()}
     result = summary(per_op, "torch" if "torch" in per_op else "ours")
     show(f"### one op, forward and backward: ratio to {'torch' if 'torch' in per_op else 'ours'}", result)

@@ -15,7 +15,7 @@ def relu(x: Any) -> Any:
     >>> relu(np.array([-1.0, 0.0, 2.0]))
     array([0., 0., 2.])
     """
-    return np.maximum(x, np.zeros_like(x))  # of two arrays NumPy is two to three times as fast as of an array and 0
+    return np.maximum(x, 0)
 
 
 @primitive
