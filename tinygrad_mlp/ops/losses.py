@@ -93,7 +93,7 @@ def distribution(logits, targets, label_smoothing):
     """The targets as probabilities Y, an array of the shape and dtype of the logits, smoothed."""
     if targets.ndim == 2:
         return smooth(targets.T, label_smoothing).T
-    y = np.zeros_like(logits.T)
+    y = np.zeros_like(logits.T, order="C")  # classes in front, as softmax has them
     y[targets, np.arange(len(targets))] = 1
     return smooth(y, label_smoothing).T
 
