@@ -44,7 +44,7 @@ def cross_entropy(logits: Any, targets: Any, *, label_smoothing: float = 0.0, re
         right = z[targets, np.arange(len(targets))]
         losses = log_sum - right
         if label_smoothing:
-            losses += label_smoothing * (right - np.mean(z, axis=0))
+            losses += label_smoothing * (right - np.add.reduce(z, axis=0) / len(z))
     if reduction == "none":
         return losses
     return np.add.reduce(losses) / (len(targets) if reduction == "mean" else 1)
