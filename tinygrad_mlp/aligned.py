@@ -22,12 +22,12 @@ def aligned_zeros(shape: int | tuple[int, ...], dtype: Any) -> np.ndarray[Any, A
     return zeros
 
 
-def aligned(values: Any, dtype: Any) -> np.ndarray[Any, Any]:
-    """A copy of ``values`` that begins on a cache line.
+def aligned(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """A copy that begins on a cache line.
 
-    >>> aligned([1.0, 2.0], np.float32)
-    array([1., 2.], dtype=float32)
+    >>> aligned(np.array([1.0, 2.0]))
+    array([1., 2.])
     """
-    copy = aligned_zeros(np.shape(values), dtype)
-    copy[...] = values
+    copy = aligned_zeros(array.shape, array.dtype)
+    copy[...] = array
     return copy

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_mlp as tg
-from tinygrad_mlp.errors import ArgumentError, ShapeError, StateError
+from tinygrad_mlp.errors import ArgumentError, DtypeError, ShapeError, StateError
 
 F64 = {"dtype": np.float64}
 # name -> (make, input shape, parameters, repr). A new layer needs a row here.
@@ -184,6 +184,12 @@ def test_zero_grad():
 def test_bad_arguments(make, message):
     with pytest.raises(ArgumentError, match=message):
         make()
+
+
+@pytest.mark.parametrize("dtype", [object, int])
+def test_weights_are_floating_point(dtype):
+    with pytest.raises(DtypeError, match="expected a floating-point dtype"):
+        tg.nn.Linear(2, 1, rng=0, dtype=dtype)
 
 
 def test_the_same_seed_gives_the_same_weights_whatever_the_dtype():

@@ -58,7 +58,8 @@ class Linear(Module):
                 "Linear", expected="at least one feature in and out", got=f"{in_features}, {out_features}"
             )
         weight = choose(INITS, init, "Linear", "init")(generator(rng, "Linear"), in_features, out_features)
-        self.weight = Tensor(aligned(weight, dtype), requires_grad=True, name="weight")
+        self.weight = Tensor(weight.astype(dtype), requires_grad=True, name="weight")
+        self.weight.data = aligned(self.weight.data)
         self.bias = Tensor(np.zeros(out_features, dtype), requires_grad=True, name="bias") if bias else None
 
     def forward(self, x: Any) -> Any:
