@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -376,6 +377,9 @@ def test_every_damaged_picture_is_bad_data(call, trained, image):
         result = call("predict", trained, "damaged.png")
         if result[0] != 0:
             failure(result, 3)
+        else:
+            assert len(result[1]) == 1
+            assert re.fullmatch(r"damaged\.png: class \d, probability [01]\.\d+", result[1][0])
 
 
 def test_predict_without_pillow(call, trained, monkeypatch):

@@ -219,7 +219,7 @@ def pullback(
                 gradients[id(tensor)] = gradient
             try:
                 pairs = contributions(tensor, gradient, create_graph, needed)
-            except Exception as error:
+            except Exception as error:  # raised again, with the op
                 error.add_note(f"in the backward rule of {function_name(node.function)}")
                 raise
             for parent, contribution in pairs:

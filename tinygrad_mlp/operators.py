@@ -176,7 +176,7 @@ class Operators(Traced):
 
     def prod(self, axis: Any = None, keepdims: bool = False) -> Any:
         """``np.prod(self, axis, keepdims=keepdims)``."""
-        return np.prod(self, axis, keepdims=keepdims)  # type: ignore[call-overload]
+        return self.__record__(np.prod, (self,), {"axis": axis, "keepdims": keepdims})
 
     def var(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
         """``np.var(self, axis, ddof=ddof, keepdims=keepdims)``."""
@@ -192,19 +192,19 @@ class Operators(Traced):
 
     def dot(self, other: Any) -> Any:
         """``np.dot(self, other)``."""
-        return np.dot(self, other)  # type: ignore[call-overload]
+        return self.__record__(np.dot, (self, other))
 
     def clip(self, min: Any = None, max: Any = None) -> Any:
         """``np.clip(self, min, max)``."""
-        return np.clip(self, min, max)  # type: ignore[call-overload]
+        return self.__record__(np.clip, (self, min, max))
 
     def take(self, indices: Any, axis: Any = None) -> Any:
         """``np.take(self, indices, axis)``."""
-        return np.take(self, indices, axis)  # type: ignore[call-overload]
+        return self.__record__(np.take, (self, indices), {"axis": axis})
 
     def repeat(self, repeats: Any, axis: Any = None) -> Any:
         """``np.repeat(self, repeats, axis)``."""
-        return np.repeat(self, repeats, axis)  # type: ignore[call-overload]
+        return self.__record__(np.repeat, (self, repeats), {"axis": axis})
 
     def tolist(self) -> Any:
         """The values as nested lists of Python numbers."""
@@ -220,7 +220,7 @@ class Operators(Traced):
 
     def ravel(self) -> Any:
         """``np.ravel(self)``."""
-        return np.ravel(self)  # type: ignore[call-overload]
+        return self.__record__(np.ravel, (self,))
 
     def flatten(self) -> Any:
         """``np.ravel(self)``: a Tensor never changes in place, so a copy would be no different."""

@@ -126,8 +126,8 @@ def primitive(function: F) -> F:
         tensor = first_traced((*args, *params.values()))
         return function(*args, **params) if tensor is None else tensor.__record__(op, args, params)
 
-    op.records = True  # type: ignore[attr-defined]
-    return op  # type: ignore[return-value]
+    op.records = True  # type: ignore[attr-defined]  # a mark for derivative()
+    return op  # type: ignore[return-value]  # called as F is
 
 
 def first_traced(values: Iterable[Any]) -> Traced | None:

@@ -245,7 +245,7 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], params: dict[str
             arrays.append(arg)
     try:
         out = function(*arrays, **params)
-    except Exception as error:
+    except Exception as error:  # raised again, with the op and the shapes
         raise explain(error, function, args) from error
     result = Tensor.__new__(Tensor)
     result.data = np.asarray(out) if isinstance(out, np.generic) else out

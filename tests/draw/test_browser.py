@@ -73,7 +73,9 @@ def test_the_slider_replays_the_backward_pass(page):
 def test_gradients_are_hidden_until_they_arrive(page):
     from selenium.webdriver.common.keys import Keys
 
-    shown = lambda: sum(text.is_displayed() for text in page.find_elements("css selector", "text.gradient"))  # noqa: E731
+    def shown():
+        return sum(text.is_displayed() for text in page.find_elements("css selector", "text.gradient"))
+
     assert shown() == 9
     press(page, "#step", Keys.ARROW_RIGHT)
     assert shown() == 1
@@ -138,10 +140,12 @@ def test_pan_zoom_and_fit(page):
 
 
 def test_the_theme_changes_every_colour(page):
-    colours = lambda: page.execute_script(  # noqa: E731
-        "const box = document.querySelector('g.node ellipse');"
-        "return [getComputedStyle(document.body).backgroundColor, getComputedStyle(box).fill]"
-    )
+    def colours():
+        return page.execute_script(
+            "const box = document.querySelector('g.node ellipse');"
+            "return [getComputedStyle(document.body).backgroundColor, getComputedStyle(box).fill]"
+        )
+
     light = colours()
     one(page, "#theme").click()
     assert all(a != b for a, b in zip(light, colours(), strict=True))

@@ -101,7 +101,7 @@ def test_graphviz_pure_is_found_beside_the_python_that_runs(monkeypatch):
     """Also where the virtual environment is not activated."""
     monkeypatch.delenv("TINYGRAD_MLP_DOT", raising=False)
     monkeypatch.setenv("PATH", os.devnull)
-    assert [os.path.basename(p).split(".")[0] for p in rendering.renderers()] == ["graphviz-pure"]  # noqa: PTH119
+    assert [os.path.basename(p).split(".")[0] for p in rendering.renderers()] == ["graphviz-pure"]  # noqa: PTH119 - as the code under test
 
 
 def test_notebooks_get_a_picture():

@@ -94,5 +94,8 @@ def test_complex_step_is_refused_where_not_analytic(f, x):
 
 def test_complex_step_is_taken_where_analytic():
     """Composite analytic functions use complex step."""
-    f = lambda x: [np.tanh(x) @ x / np.sum(np.exp(x))]  # noqa: E731
+
+    def f(x):
+        return [np.tanh(x) @ x / np.sum(np.exp(x))]
+
     assert numeric.is_analytic(f, [np.array([0.1, 0.5])], 0, [np.ones(())], np.random.default_rng(0))

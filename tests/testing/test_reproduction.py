@@ -24,7 +24,7 @@ def run(code, *arguments, **options):
 def test_literal_round_trip(array):
     """The printed array is the array: values, shape and dtype."""
     for original in (array, array.astype(np.float32), array > 0, array.astype(np.int64)):
-        again = eval(literal(original), {"np": np})  # noqa: S307
+        again = eval(literal(original), {"np": np})  # noqa: S307 - our own text
         assert again.dtype == original.dtype
         assert np.array_equal(again, original)
 
@@ -32,7 +32,7 @@ def test_literal_round_trip(array):
 def test_literal_of_special_values():
     """NaN, infinities and full precision survive."""
     array = np.array([np.nan, np.inf, -np.inf, 0.1, 1e-300])
-    assert np.array_equal(eval(literal(array), {"np": np}), array, equal_nan=True)  # noqa: S307
+    assert np.array_equal(eval(literal(array), {"np": np}), array, equal_nan=True)  # noqa: S307 - our own text
     assert literal([np.float32, (1,), np.array(2.0)]) == "[np.float32, (1,), np.array(2.)]"
 
 
@@ -91,7 +91,7 @@ def test_what_has_no_source_is_a_comment():
             return x
 
     assert "# f = <" in script(Callable(), [HELPER], "check_grads", {})
-    assert "# f = a lambda" in script(eval("lambda x: x"), [HELPER], "check_grads", {})  # noqa: S307
+    assert "# f = a lambda" in script(eval("lambda x: x"), [HELPER], "check_grads", {})  # noqa: S307 - a lambda without source
 
 
 def test_script_of_a_failure_fails(op):

@@ -30,7 +30,7 @@ def test_arrays_keep_their_bounds(array):
 )
 def test_corners_are_reached(corner):
     """0-d, size 1, Fortran order, negative and wide strides, ties and zeros are all drawn."""
-    find(strategies.arrays(), corner)
+    assert corner(find(strategies.arrays(), corner))
 
 
 def test_empty_arrays_are_reached():
@@ -59,8 +59,10 @@ def test_broadcastable(arrays):
 
 @given(st.data(), strategies.arrays())
 def test_axes_are_valid(data, array):
-    """Every axis drawn is one that NumPy takes; negative ones and tuples are among them."""
-    np.sum(array, axis=data.draw(strategies.axes(array.ndim)))
+    """Every axis drawn is one that NumPy takes: a sum removes as many axes as are named."""
+    axis = data.draw(strategies.axes(array.ndim))
+    named = array.ndim if axis is None else np.size(axis)
+    assert np.sum(array, axis=axis).ndim == array.ndim - named
 
 
 def test_axes_reach_their_corners():
@@ -70,7 +72,7 @@ def test_axes_reach_their_corners():
         lambda a: isinstance(a, int) and a < 0,
         lambda a: isinstance(a, tuple) and len(a) > 1,
     ):
-        find(strategies.axes(3), corner)
+        assert corner(find(strategies.axes(3), corner))
 
 
 @given(strategies.labels(5, 3))
@@ -93,12 +95,13 @@ def test_programs_run_on_arrays_and_print_as_python(program, arrays):
     """A program is a finite function of arrays of any shapes that broadcast, and its repr evaluates to the same one."""
     value = program(*arrays)
     assert np.isfinite(value).all()
-    assert np.array_equal(eval(repr(program), {"np": np, "tg": tg})(*arrays), value)  # noqa: S307
+    assert np.array_equal(eval(repr(program), {"np": np, "tg": tg})(*arrays), value)  # noqa: S307 - our own text
 
 
 def test_programs_have_diamonds():
     """Some program lets one result go two ways that meet again."""
-    find(strategies.programs(inputs=1), lambda p: repr(p).count("a ") + repr(p).count("a)") > 3)
+    found = find(strategies.programs(inputs=1), lambda p: repr(p).count("a ") + repr(p).count("a)") > 3)
+    assert np.isfinite(found(np.array([0.5]))).all()
 
 
 @given(strategies.programs(inputs=2), strategies.broadcastable_arrays(2, max_dims=2))

@@ -43,6 +43,12 @@ def test_toml_round_trip(tmp_path_factory, config):
     assert Config(**Config.read(path)) == config
 
 
+def test_what_the_optimizer_chose_is_a_comment():
+    assert Config(optimizer="sgd", weight_decay=0.2).toml().endswith("seed = 0\n# lr = 0.5, the default of sgd\n")
+    assert Config().toml().endswith("# lr = 0.005, the default of adamw\n# weight_decay = 0.1, the default of adamw\n")
+    assert "#" not in Config(lr=0.1, weight_decay=0.0).toml()
+
+
 def test_defaults_are_not_shared():
     Config().hidden.append(64)
     assert Config().hidden == [128]

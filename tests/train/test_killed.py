@@ -42,14 +42,6 @@ def start(command, environment):
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-@pytest.fixture
-def as_in_a_terminal():
-    """Processes started inside take SIGINT, also where this one ignores it: only ignoring is inherited."""
-    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, previous)
-
-
 def outcome(directory):
     """All arrays in the two checkpoints, and the history, but for the seconds."""
     found = {}
@@ -97,7 +89,7 @@ def test_killed_at_any_moment_a_run_resumes_to_the_same_bits(arguments, environm
     assert len({begun for begun, _ in results}) == 2, "some were killed before the first checkpoint, some after"
 
 
-@pytest.mark.usefixtures("as_in_a_terminal")
+@pytest.mark.usefixtures("terminal")
 def test_ctrl_c_saves_says_how_to_go_on_and_resumes_to_the_same_bits(arguments, environment, whole, tmp_path):
     directory = tmp_path / "run"
     process = start([*arguments, "--out", str(directory)], environment)
@@ -114,7 +106,7 @@ def test_ctrl_c_saves_says_how_to_go_on_and_resumes_to_the_same_bits(arguments, 
     assert outcome(directory) == whole[0]
 
 
-@pytest.mark.usefixtures("as_in_a_terminal")
+@pytest.mark.usefixtures("terminal")
 def test_a_second_ctrl_c_ends_at_once(arguments, environment, tmp_path):
     """Held back in a step that never ends, the first one waits; the second does not."""
     script = (

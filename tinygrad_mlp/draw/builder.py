@@ -103,7 +103,7 @@ class Builder:
             box.health = health(short(node.function), found)
             box.error = self.subject.errors.get(id(tensor))
             box.where = "" if node.scope is None else self.modules.path(node.scope)
-        assert box is not None  # noqa: S101
+        assert box is not None  # noqa: S101 - one of the branches has made it
         if found is not None and found.trouble:
             box.first_trouble = box.first_trouble or not self.troubled
             box.health = found.trouble

@@ -20,7 +20,7 @@ SECONDS = 120
 INSTALL = "pip install graphviz-pure; for PDF as well, Graphviz itself: apt install graphviz, brew install graphviz."
 
 
-class Digraph(graphviz.Digraph):  # type: ignore[misc]
+class Digraph(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no types
     """A `graphviz.Digraph` that shows itself in notebooks with whichever renderer there is, else as text."""
 
     def __init__(self, picture: Picture, *, theme: str, shapes: bool, direction: str) -> None:

@@ -64,7 +64,7 @@ class Case:
         try:
             with np.errstate(all="raise"), warnings.catch_warnings(action="error"):
                 return bool(np.isfinite(self.value(arrays)).all())
-        except Exception:
+        except Exception:  # whatever it raises, it does not take them
             return False
 
     def gradients(self, arrays: Sequence[Array], g: Array) -> list[Array]:
@@ -76,7 +76,7 @@ class Case:
         """Each rule called with plain arrays: what to call the argument, its array, and what the rule returns."""
         out, args = self.value(arrays), self.filled(arrays)
         for i in dict.fromkeys(i for i, _ in self.places) if self.function in RULES else ():
-            result = RULES[self.function][i](g, out, *args, **self.params)  # type: ignore[misc]
+            result = RULES[self.function][i](g, out, *args, **self.params)  # type: ignore[misc]  # asked only where there is a rule
             for (place, j), array in zip(self.places, arrays, strict=True):
                 if place == i:
                     yield f"argument {i}" + ("" if j is None else f"[{j}]"), array, result if j is None else result[j]

@@ -109,7 +109,7 @@ def check_grads(
             level = Level(function, points, labels, current, tolerances, elements, rng)
             try:
                 level.differentiate()
-            except Exception as error:
+            except Exception as error:  # raised again, with the report: a backward pass that fails is a finding
                 failed(report, diagnose_exception(error, function, points, labels), current, error)
             level.compare()
             level.tell(report)

@@ -109,7 +109,7 @@ def check_rule(function: Function, *args: Any, rng: np.random.Generator | int = 
         for demand in DEMANDS:
             try:
                 problems = list(dict.fromkeys(demand(case)))
-            except Exception as error:
+            except Exception as error:  # a rule that raises breaks the demand; it goes into the report
                 problems = [f"raised {type(error).__name__}: {error}"]
             name = demand.__name__.replace("_", " ")
             report.violations += [(name, problem) for problem in problems]

@@ -94,11 +94,16 @@ class Config:
         return found
 
     def toml(self) -> str:
-        """The settings as TOML; those that are None are left out."""
+        """The settings as TOML; those that are None are left out, or are comments that say what the optimizer chose."""
         given = {name: value for name, value in asdict(self).items() if value is not None}
         # JSON writes these types as TOML does, but for characters beyond 16 bits and for DEL.
         text = "".join(f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in given.items())
-        return text.replace("\x7f", r"\u007f")
+        _, _, lr, weight_decay = OPTIMIZERS[self.optimizer]
+        chosen = {"lr": lr, "weight_decay": weight_decay}
+        notes = [
+            f"# {name} = {chosen[name]}, the default of {self.optimizer}\n" for name in chosen if name not in given
+        ]
+        return text.replace("\x7f", r"\u007f") + "".join(notes)
 
     def make_optimizer(self, params: Any, steps_per_epoch: int) -> optim.Optimizer:
         """The optimizer, with the schedule inside it."""

@@ -20,7 +20,7 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException as error:
+    except BaseException as error:  # raised again: also after Ctrl-C no half-written file stays
         with suppress(OSError):
             temporary.unlink()
         if isinstance(error, OSError) and error.filename is None:  # write() and fsync() do not say which file
