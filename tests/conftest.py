@@ -5,6 +5,7 @@ same ones each time), ``deep`` (a long look).
 """
 
 import os
+import signal
 
 import numpy as np
 import pytest
@@ -43,3 +44,14 @@ def small_data(tmp_path_factory):
         write_idx(directory / f"{name}-images-idx3-ubyte", images)
         write_idx(directory / f"{name}-labels-idx1-ubyte", labels)
     return directory
+
+
+@pytest.fixture
+def terminal():
+    """SIGINT raises KeyboardInterrupt here and in processes started inside, also where tests run in the background.
+
+    There it is ignored, and that is what processes inherit.
+    """
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, previous)

@@ -15,7 +15,7 @@ def python(script):
 
 
 @pytest.mark.parametrize(
-    "module", ["tinygrad_mlp", "tinygrad_mlp.train", "tinygrad_mlp.data.images", "tinygrad_mlp.cli"]
+    "module", ["tinygrad_mlp", "tinygrad_mlp.train", "tinygrad_mlp.data.images", "tinygrad_mlp.commands.cli"]
 )
 def test_the_import_loads_numpy_alone(module):
     """Of what is installed here besides the standard library, nothing but NumPy and this package is loaded."""

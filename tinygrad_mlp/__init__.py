@@ -25,8 +25,8 @@ from tinygrad_mlp.autodiff import jvp as jvp
 from tinygrad_mlp.autodiff import value_and_grad as value_and_grad
 from tinygrad_mlp.autodiff import vjp as vjp
 from tinygrad_mlp.debugging import debug as debug
-from tinygrad_mlp.draw import draw as draw
-from tinygrad_mlp.draw import to_dot as to_dot
+from tinygrad_mlp.drawing import draw as draw
+from tinygrad_mlp.drawing import to_dot as to_dot
 from tinygrad_mlp.ops.activations import gelu as gelu
 from tinygrad_mlp.ops.activations import log_softmax as log_softmax
 from tinygrad_mlp.ops.activations import logsumexp as logsumexp

@@ -22,7 +22,7 @@ import numpy as np
 
 from tinygrad_mlp.calls import Call, any_tensor, carries, differentiate, fitting, pack, present, recording
 from tinygrad_mlp.errors import GraphError
-from tinygrad_mlp.graph import describe
+from tinygrad_mlp.graph import identify
 from tinygrad_mlp.tensor import Tensor
 
 Function = Callable[..., Any]
@@ -287,7 +287,7 @@ def gradients(outputs: Any, inputs: Any, create_graph: bool = False, *, grad_out
     else:
         output = next(output for output in tops if output.size != 1)
         raise GraphError(
-            "gradients", expected="scalar outputs", got=f"a {describe(output)}",
+            "gradients", expected="scalar outputs", got=f"a {identify(output)}",
             fix="Reduce it (np.sum, np.mean), or weight its elements with grad_outputs=.",
         )  # fmt: skip
     found = differentiate(tops, seeds, bottoms, create_graph=create_graph)

@@ -13,9 +13,10 @@ from weakref import WeakSet
 
 import numpy as np
 
-from tinygrad_mlp.errors import NonFiniteError, function_name
+from tinygrad_mlp.arguments import plain, unfolded
+from tinygrad_mlp.errors import NonFiniteError
 from tinygrad_mlp.graph import backward_observer
-from tinygrad_mlp.operators import plain
+from tinygrad_mlp.rules import function_name
 from tinygrad_mlp.tensor import Tensor, observer, scope
 
 INTERNAL = tuple(os.path.dirname(file) + os.sep for file in (__file__, np.__file__))  # noqa: PTH120 - imports less
@@ -90,7 +91,7 @@ class Watch:
         if not finite(result.data):
             raise non_finite_result(function, args, result)
         if node is not None:
-            node.trace = Trace(user_line(), [*operands(node.arrays), result.data])
+            node.trace = Trace(user_line(), [*unfolded(node.arrays), result.data])
             self.traces.add(node.trace)
 
 
@@ -153,7 +154,9 @@ def gradient_check(gradients: dict[int, Any]) -> Callable[[Any, Any, Any], None]
     """Check the seeds of a backward pass, and give the function that checks each gradient on the way."""
     if not all(finite(seed) for seed in gradients.values()):
         raise NonFiniteError(
-            f"backward at {user_line()}", expected="a finite gradient to start with", got=listed(gradients.values())
+            f"backward at {user_line()}",
+            expected="a finite gradient to start with",
+            got=all_statistics(gradients.values()),
         )
 
     def check(tensor: Any, parent: Any, contribution: Any) -> None:
@@ -162,8 +165,8 @@ def gradient_check(gradients: dict[int, Any]) -> Callable[[Any, Any, Any], None]
         if not finite(contribution):
             raise NonFiniteError(
                 where, expected="a finite gradient from finite operands and a finite incoming gradient",
-                got=f"{census(contribution)} in that of {label(parent)}. Operands: {listed(node.args)}; result: "
-                + statistics(tensor),
+                got=f"{census(contribution)} in that of {label(parent)}. "
+                f"Operands: {all_statistics(node.args)}; result: {statistics(tensor)}",
                 fix="Keep the operands away from the points where the derivative is infinite; np.where on the "
                 "result comes too late, on the operand it helps.",
             )  # fmt: skip
@@ -180,15 +183,15 @@ def gradient_check(gradients: dict[int, Any]) -> Callable[[Any, Any, Any], None]
 def non_finite_result(function: Callable[..., Any], args: tuple[Any, ...], result: Any) -> NonFiniteError:
     """The error for an op: whose result is the first that is not finite, or that was given what is not."""
     where = location(function, scope.get(), user_line())
-    given = [value for value in operands(args) if not finite(value)]
+    given = [value for value in unfolded(args) if not finite(value)]
     if given:
         return NonFiniteError(
-            where, expected="finite operands", got=f"one that was not finite before: {listed(given)}",
+            where, expected="finite operands", got=f"one that was not finite before: {all_statistics(given)}",
             fix="No op in this debug() made it: look at the data, the initial parameters, or the last update.",
         )  # fmt: skip
     return NonFiniteError(
         where, expected="a finite result of finite operands",
-        got=f"{census(result)} in shape {result.shape}. Operands: {listed(args)}",
+        got=f"{census(result)} in shape {result.shape}. Operands: {all_statistics(args)}",
     )  # fmt: skip
 
 
@@ -197,9 +200,9 @@ def location(function: Callable[..., Any], modules: Any, line: str | None) -> st
     return function_name(function) + (f" in {modules}" if modules else "") + (f" at {line}" if line else "")
 
 
-def listed(values: Iterable[Any]) -> str:
+def all_statistics(values: Iterable[Any]) -> str:
     """The statistics of several operands."""
-    return "; ".join(statistics(value) for value in operands(values))
+    return "; ".join(statistics(value) for value in unfolded(values))
 
 
 def statistics(value: Any) -> str:
@@ -239,15 +242,6 @@ def finite(value: Any) -> bool:
     if isinstance(array, (np.ndarray, np.generic)):
         return array.dtype.kind != "f" or bool(np.isfinite(array).all())
     return not isinstance(array, float) or math.isfinite(array)
-
-
-def operands(args: Iterable[Any]) -> Iterator[Any]:
-    """The arguments of an op, those inside sequences one by one."""
-    for arg in args:
-        if isinstance(arg, (list, tuple)):
-            yield from operands(arg)
-        else:
-            yield arg
 
 
 def same_elements(array: Any) -> list[Any]:

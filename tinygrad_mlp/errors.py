@@ -8,7 +8,7 @@ Traceback (most recent call last):
 tinygrad_mlp.errors.ShapeError: mse_loss: expected equal shapes, got (8, 1) and (8,). Reshape one of them.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 
@@ -80,25 +80,3 @@ class GradientError(AssertionError):
     def __init__(self, report: Any) -> None:
         super().__init__(str(report))
         self.report = report
-
-
-def function_name(function: Callable[..., Any]) -> str:
-    """Name a function as users write it: ``np.linalg.inv``, ``relu``.
-
-    >>> import numpy as np
-    >>> function_name(np.fft.fft), function_name(np.multiply)
-    ('np.fft.fft', 'np.multiply')
-    """
-    name = getattr(function, "__name__", repr(function))
-    module = getattr(function, "__module__", None) or "numpy"
-    if module == "numpy" or module.startswith("numpy."):
-        room = module.removeprefix("numpy").removeprefix(".")
-        return f"np.{room}.{name}" if room in ("fft", "linalg", "random", "strings") else f"np.{name}"
-    return name
-
-
-def shapes(arguments: Iterable[Any]) -> str:
-    """List the shapes of the arrays among some arguments: ``(3, 4) and (5,)``."""
-    items = (item for a in arguments for item in (a if isinstance(a, (list, tuple)) else (a,)))
-    found = [str(tuple(item.shape)) for item in items if hasattr(item, "shape")]
-    return " and ".join([", ".join(found[:-1]), found[-1]] if len(found) > 1 else found) or "no arrays"

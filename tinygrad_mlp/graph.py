@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.errors import GraphError, ShapeError, function_name
-from tinygrad_mlp.rules import NO_PARAMS, RULES, Traced
+from tinygrad_mlp.arguments import NO_PARAMS, Traced
+from tinygrad_mlp.errors import GraphError, ShapeError
+from tinygrad_mlp.rules import RULES, function_name
 
 Visit = Callable[[Any, Any, Any], None]
 
@@ -245,7 +246,7 @@ def pullback(
             node.free()
 
 
-def describe(tensor: Traced) -> str:
+def identify(tensor: Traced) -> str:
     """Name a Tensor in an error message."""
     name = f"{tensor.name!r}, " if tensor.name else ""
     made = f"the result of {function_name(tensor.node.function)}" if tensor.node.function else "a leaf"
@@ -258,7 +259,7 @@ def freed(tensor: Traced) -> GraphError:
     return GraphError(
         "backward",
         expected="a graph that is still there",
-        got=f"a {describe(tensor)} whose graph an earlier backward() has freed",
+        got=f"a {identify(tensor)} whose graph an earlier backward() has freed",
         fix="Compute that Tensor anew for each backward(); or cut it off with .detach() if no gradient should flow "
         "through it; or keep the graph with the first backward(retain_graph=True).",
     )
@@ -269,6 +270,6 @@ def overwritten(tensor: Traced, parent: Traced) -> GraphError:
     return GraphError(
         f"backward of {function_name(tensor.node.function)}",
         expected="operands unchanged since the forward pass",
-        got=f"a {describe(parent)} that was changed in place afterwards, by optimizer.step() or load_state_dict()",
+        got=f"a {identify(parent)} that was changed in place afterwards, by optimizer.step() or load_state_dict()",
         fix="Call backward() first and change the parameters afterwards, or run the forward pass again.",
     )

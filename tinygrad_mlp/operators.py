@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.arguments import Traced, plain
 from tinygrad_mlp.errors import GraphError
-from tinygrad_mlp.rules import Traced
 
 
 class Operators(Traced):
@@ -245,17 +245,6 @@ class Operators(Traced):
     def astype(self, dtype: Any) -> Any:
         """The same values in another floating-point dtype; the gradient is cast back."""
         return self.__record__(np.astype, (self, dtype))
-
-
-def plain(value: Any) -> Any:
-    """Arrays in the place of Tensors, also inside lists and tuples."""
-    if isinstance(value, Traced):
-        return value.data
-    if isinstance(value, tuple):
-        return tuple(plain(item) for item in value)
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    return value
 
 
 def in_place(what: str) -> GraphError:

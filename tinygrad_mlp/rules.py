@@ -24,34 +24,34 @@ import functools
 import inspect
 import math
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, TypeVar
 
-from tinygrad_mlp.errors import ArgumentError, MissingRuleError, UnsupportedArgumentError, function_name
+from tinygrad_mlp.arguments import first_traced
+from tinygrad_mlp.errors import ArgumentError, MissingRuleError, UnsupportedArgumentError
 
 Function = Callable[..., Any]
 Rule = Callable[..., Any] | None
 F = TypeVar("F", bound=Function)
 
-NO_PARAMS: dict[str, Any] = {}
 RULES: dict[Function, tuple[Rule, ...]] = {}
 CONSTANTS: set[Function] = set()
 COMPOSITES: dict[Function, Function] = {}
 
 
-class Traced:
-    """What primitives record instead of compute, and the graph is made of. ``Tensor`` is the one subclass."""
+def function_name(function: Callable[..., Any]) -> str:
+    """Name a function as users write it: ``np.linalg.inv``, ``relu``.
 
-    __slots__ = ()
-
-    data: Any
-    node: Any
-    grad: Any
-    name: str | None
-
-    def __record__(self, function: Function, args: tuple[Any, ...], params: dict[str, Any] = NO_PARAMS) -> Any:
-        """Run an op and remember it: `tinygrad_mlp.tensor.record`."""
-        raise NotImplementedError
+    >>> import numpy as np
+    >>> function_name(np.fft.fft), function_name(np.multiply)
+    ('np.fft.fft', 'np.multiply')
+    """
+    name = getattr(function, "__name__", repr(function))
+    module = getattr(function, "__module__", None) or "numpy"
+    if module == "numpy" or module.startswith("numpy."):
+        room = module.removeprefix("numpy").removeprefix(".")
+        return f"np.{room}.{name}" if room in ("fft", "linalg", "random", "strings") else f"np.{name}"
+    return name
 
 
 def derivative(function: Function, *vjps: Rule) -> None:
@@ -128,18 +128,6 @@ def primitive(function: F) -> F:
 
     op.records = True  # type: ignore[attr-defined]  # a mark for derivative()
     return op  # type: ignore[return-value]  # called as F is
-
-
-def first_traced(values: Iterable[Any]) -> Traced | None:
-    """The first Tensor among some arguments, those inside sequences included."""
-    for value in values:
-        if isinstance(value, Traced):
-            return value
-        if isinstance(value, (list, tuple)):
-            for item in value:
-                if isinstance(item, Traced):
-                    return item
-    return None
 
 
 @functools.cache

@@ -12,18 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.errors import (
-    DtypeError,
-    GraphError,
-    ShapeError,
-    TinygradError,
-    UnsupportedArgumentError,
-    function_name,
-    shapes,
-)
+from tinygrad_mlp.arguments import NO_PARAMS, Traced, plain, shapes
+from tinygrad_mlp.errors import DtypeError, GraphError, ShapeError, TinygradError, UnsupportedArgumentError
 from tinygrad_mlp.graph import Node, clock, pullback, topological_order
-from tinygrad_mlp.operators import Operators, plain
-from tinygrad_mlp.rules import COMPOSITES, CONSTANTS, NO_PARAMS, RULES, Traced, check_arguments, missing_rule
+from tinygrad_mlp.operators import Operators
+from tinygrad_mlp.rules import COMPOSITES, CONSTANTS, RULES, check_arguments, function_name, missing_rule
 
 Observer = Callable[[Callable[..., Any], tuple[Any, ...], Any], Any]
 

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from tinygrad_mlp.train import plots
+from tinygrad_mlp.commands import plots
 from tinygrad_mlp.train.history import History
 
 torch.manual_seed(0)

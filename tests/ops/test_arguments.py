@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from ops.cases import Case
-from ops.checks import close, first_order, numeric, outputs, scalar, second_order
+from ops.differences import close, first_order, numeric, outputs, scalar, second_order
 
 import tinygrad_mlp as tg
 from tinygrad_mlp.errors import UnsupportedArgumentError

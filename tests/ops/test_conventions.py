@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tinygrad_mlp as tg
-from tinygrad_mlp.errors import function_name
+from tinygrad_mlp.rules import function_name
 
 KINKS = {
     "absolute": (lambda x: np.abs(x), 0.0, 0.0),

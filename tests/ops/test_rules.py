@@ -5,13 +5,12 @@ import itertools
 import numpy as np
 import pytest
 from ops.cases import CASES
-from ops.checks import close, first_order, leaves, numeric, outputs, scalar, second_order
+from ops.differences import close, first_order, leaves, numeric, outputs, scalar, second_order
 
 import tinygrad_mlp as tg
 from tinygrad_mlp import tensor
-from tinygrad_mlp.errors import function_name
 from tinygrad_mlp.graph import topological_order
-from tinygrad_mlp.rules import COMPOSITES, RULES
+from tinygrad_mlp.rules import COMPOSITES, RULES, function_name
 
 ALL = [
     pytest.param(function, case, id=f"{function_name(function)}-{i}")

@@ -7,8 +7,9 @@ from ops.cases import CASES
 
 import tinygrad_mlp as tg
 from tinygrad_mlp import rules
-from tinygrad_mlp.errors import DtypeError, MissingRuleError, function_name
+from tinygrad_mlp.errors import DtypeError, MissingRuleError
 from tinygrad_mlp.ops import linalg
+from tinygrad_mlp.rules import function_name
 from tinygrad_mlp.testing import GradientError, check_rule, strategies
 
 x = np.array([[0.5, -1.25, 2.0], [0.75, 1.5, -0.25]])

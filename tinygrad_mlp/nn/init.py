@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.errors import ArgumentError
-
 Array = np.ndarray[Any, Any]
 
 
@@ -42,19 +40,3 @@ def normal(rng: np.random.Generator, fan_in: int, fan_out: int) -> Array:
 
 
 INITS: dict[str, Callable[[np.random.Generator, int, int], Array]] = {"he": he, "xavier": xavier, "normal": normal}
-
-
-def choose(table: dict[str, Any], name: str, where: str, what: str) -> Any:
-    """Look up a choice given by name, or say which there are."""
-    if name not in table:
-        raise ArgumentError(where, expected=f"{what} {', '.join(map(repr, table))}", got=repr(name))
-    return table[name]
-
-
-def generator(rng: np.random.Generator | int, where: str) -> np.random.Generator:
-    """The generator given, or a new one from a seed; there is no default, so that every run can be repeated."""
-    if isinstance(rng, (np.random.Generator, int, np.integer)) and not isinstance(rng, bool):
-        return np.random.default_rng(rng)
-    raise ArgumentError(
-        where, expected="rng to be a numpy.random.Generator or an integer seed", got=repr(rng), fix="Write rng=0."
-    )

@@ -7,10 +7,11 @@ import numpy as np
 
 from tinygrad_mlp.aligned import aligned
 from tinygrad_mlp.errors import ArgumentError, ShapeError
-from tinygrad_mlp.nn.init import INITS, choose, generator
+from tinygrad_mlp.nn.init import INITS
 from tinygrad_mlp.nn.module import Module
 from tinygrad_mlp.ops import activations
 from tinygrad_mlp.tensor import Tensor
+from tinygrad_mlp.validation import choose, generator
 
 Rng: TypeAlias = "np.random.Generator | int"
 

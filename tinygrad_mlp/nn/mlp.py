@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.errors import ArgumentError
-from tinygrad_mlp.nn.init import choose, generator
 from tinygrad_mlp.nn.layers import GELU, Dropout, Linear, ReLU, Rng, Sigmoid, Tanh
 from tinygrad_mlp.nn.module import Module
+from tinygrad_mlp.validation import choose, generator
 
 ACTIVATIONS = {"relu": ReLU, "tanh": Tanh, "sigmoid": Sigmoid, "gelu": GELU}
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from tinygrad_mlp.errors import ArgumentError
 from tinygrad_mlp.optim.block import Array
-from tinygrad_mlp.optim.checks import at_least_zero
 from tinygrad_mlp.optim.optimizer import Optimizer
 from tinygrad_mlp.optim.schedules import Schedule
+from tinygrad_mlp.validation import at_least_zero
 
 
 class Adam(Optimizer):

@@ -8,8 +8,9 @@ import numpy as np
 
 from tinygrad_mlp.errors import NonFiniteError
 from tinygrad_mlp.optim.block import Array
-from tinygrad_mlp.optim.checks import at_least_zero, named_tensors
+from tinygrad_mlp.optim.parameters import named_tensors
 from tinygrad_mlp.tensor import Tensor
+from tinygrad_mlp.validation import at_least_zero
 
 
 def clip_grad_norm(params: Iterable[Any], max_norm: float, *, error_if_nonfinite: bool = False) -> float:

@@ -8,9 +8,10 @@ import numpy as np
 
 from tinygrad_mlp.errors import ArgumentError, StateError
 from tinygrad_mlp.optim.block import Array, Block, Slot
-from tinygrad_mlp.optim.checks import at_least_zero, named_tensors
+from tinygrad_mlp.optim.parameters import named_tensors
 from tinygrad_mlp.optim.schedules import Schedule
 from tinygrad_mlp.tensor import Tensor
+from tinygrad_mlp.validation import at_least_zero
 
 
 class Optimizer(ABC):

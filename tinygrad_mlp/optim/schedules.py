@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 
 from tinygrad_mlp.errors import ArgumentError
-from tinygrad_mlp.optim.checks import at_least_zero, whole_number
+from tinygrad_mlp.validation import at_least_zero, whole_number
 
 Schedule = Callable[[int], float]
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from tinygrad_mlp.errors import GradientError as GradientError
 from tinygrad_mlp.testing.gradcheck import check_grads as check_grads
-from tinygrad_mlp.testing.report import Comparison as Comparison
-from tinygrad_mlp.testing.report import GradientReport as GradientReport
+from tinygrad_mlp.testing.gradient_report import Comparison as Comparison
+from tinygrad_mlp.testing.gradient_report import GradientReport as GradientReport
 from tinygrad_mlp.testing.rulecheck import RuleReport as RuleReport
 from tinygrad_mlp.testing.rulecheck import check_rule as check_rule
 

@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.arguments import Traced
 from tinygrad_mlp.autodiff import jvp, vjp
-from tinygrad_mlp.errors import GradientError, TinygradError, function_name
-from tinygrad_mlp.rules import RULES, Traced, missing_rule
+from tinygrad_mlp.errors import GradientError, TinygradError
+from tinygrad_mlp.rules import RULES, function_name, missing_rule
 from tinygrad_mlp.tensor import Tensor
 from tinygrad_mlp.testing.diagnosis import fits
 from tinygrad_mlp.testing.gradcheck import check_grads
 from tinygrad_mlp.testing.layouts import LAYOUTS
-from tinygrad_mlp.testing.levels import random_weights
 from tinygrad_mlp.testing.numeric import Array
+from tinygrad_mlp.testing.orders import random_weights
 
 Function = Callable[..., Any]
 Problems = Iterator[str]

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.calls import carries
-from tinygrad_mlp.errors import function_name
 from tinygrad_mlp.graph import contributions, topological_order
+from tinygrad_mlp.rules import function_name
 from tinygrad_mlp.tensor import Tensor
 from tinygrad_mlp.testing import numeric
+from tinygrad_mlp.testing.gradient_report import Comparison
 from tinygrad_mlp.testing.numeric import Array, Arrays
-from tinygrad_mlp.testing.report import Comparison
 
 CLOSE = 1e-4
 FACTORS = {Fraction(-1): "The sign is wrong.", Fraction(2): "The gradient is twice too large.",

@@ -5,14 +5,14 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from tinygrad_mlp.arguments import plain
 from tinygrad_mlp.errors import ArgumentError, DtypeError, GradientError, NonFiniteError
-from tinygrad_mlp.operators import plain
 from tinygrad_mlp.tensor import Tensor, no_grad
 from tinygrad_mlp.testing import numeric
 from tinygrad_mlp.testing.diagnosis import diagnose_exception
-from tinygrad_mlp.testing.levels import Level, arrays_of, gradient_of
+from tinygrad_mlp.testing.gradient_report import GradientReport
 from tinygrad_mlp.testing.numeric import Array
-from tinygrad_mlp.testing.report import GradientReport
+from tinygrad_mlp.testing.orders import Level, arrays_of, gradient_of
 
 TOLERANCES = {"float64": (1e-6, 1e-9), "float32": (2e-3, 2e-4)}  # relative to the slope, and to the largest slope
 

@@ -17,8 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.errors import function_name
-from tinygrad_mlp.rules import RULES
+from tinygrad_mlp.rules import RULES, function_name
 from tinygrad_mlp.tensor import Tensor
 
 LARGEST = 64  # elements of an array that a reader still wants to see

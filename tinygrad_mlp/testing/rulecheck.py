@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.errors import DtypeError, GradientError, function_name
-from tinygrad_mlp.rules import COMPOSITES, RULES, missing_rule
+from tinygrad_mlp.errors import DtypeError, GradientError
+from tinygrad_mlp.rules import COMPOSITES, RULES, function_name, missing_rule
 from tinygrad_mlp.testing.demands import DEMANDS, Case
 from tinygrad_mlp.testing.numeric import as_floats
 from tinygrad_mlp.testing.reproduction import script

@@ -17,7 +17,7 @@ import numpy as np
 from tinygrad_mlp import nn
 from tinygrad_mlp.errors import MissingExtraError
 from tinygrad_mlp.testing.layouts import LAYOUTS
-from tinygrad_mlp.testing.program import KINKED, SMOOTH, Program
+from tinygrad_mlp.testing.random_programs import KINKED, SMOOTH, Program
 
 try:
     from hypothesis import strategies as st

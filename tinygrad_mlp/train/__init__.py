@@ -7,5 +7,5 @@ from tinygrad_mlp.train.callbacks import EarlyStopping as EarlyStopping
 from tinygrad_mlp.train.callbacks import Log as Log
 from tinygrad_mlp.train.callbacks import Progress as Progress
 from tinygrad_mlp.train.history import History as History
-from tinygrad_mlp.train.memory import keep_freed_memory as keep_freed_memory
+from tinygrad_mlp.train.malloc import keep_freed_memory as keep_freed_memory
 from tinygrad_mlp.train.trainer import Trainer as Trainer

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 
 from tinygrad_mlp.errors import DataError, StateError
+from tinygrad_mlp.files import write_atomically
 from tinygrad_mlp.nn import Module
-from tinygrad_mlp.train.files import write_atomically
 from tinygrad_mlp.train.history import History
 
 if TYPE_CHECKING:

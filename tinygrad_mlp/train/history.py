@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tinygrad_mlp.errors import ArgumentError
-from tinygrad_mlp.train.files import write_atomically
+from tinygrad_mlp.files import write_atomically
 
 
 class History(list[dict[str, Any]]):

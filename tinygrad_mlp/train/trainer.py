@@ -15,7 +15,6 @@ from tinygrad_mlp.data import batches
 from tinygrad_mlp.debugging import debug
 from tinygrad_mlp.errors import ArgumentError, NonFiniteError, ShapeError
 from tinygrad_mlp.nn import Module
-from tinygrad_mlp.nn.init import generator
 from tinygrad_mlp.ops.losses import cross_entropy
 from tinygrad_mlp.optim import Optimizer, clip_grad_norm
 from tinygrad_mlp.tensor import Tensor
@@ -24,7 +23,8 @@ from tinygrad_mlp.train.callbacks import Callback
 from tinygrad_mlp.train.evaluation import evaluating, prepare
 from tinygrad_mlp.train.history import History
 from tinygrad_mlp.train.interrupt import on_ctrl_c
-from tinygrad_mlp.train.memory import keep_freed_memory
+from tinygrad_mlp.train.malloc import keep_freed_memory
+from tinygrad_mlp.validation import generator
 
 Pair = tuple[Any, Any]
 REMEDY = "Lower the learning rate, warm it up, or clip the gradients; checkpoints saved before are good."

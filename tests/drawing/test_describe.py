@@ -1,0 +1,333 @@
+"""What pictures say about graphs."""
+
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tinygrad_mlp as tg
+from tinygrad_mlp.drawing import op_labels
+from tinygrad_mlp.drawing.describe import describe
+from tinygrad_mlp.drawing.picture import Kind, State
+from tinygrad_mlp.drawing.rule_errors import own_errors
+from tinygrad_mlp.errors import ArgumentError, GraphError, ShapeError
+from tinygrad_mlp.graph import topological_order
+from tinygrad_mlp.testing import strategies
+
+
+def mlp_loss(model=None, n=4):
+    model = model or tg.nn.MLP(6, 5, 3, rng=0)
+    return tg.cross_entropy(model(np.linspace(-1, 1, n * 6, dtype=np.float32).reshape(n, 6)), np.arange(n) % 3)
+
+
+def box(picture, title):
+    found = [b for b in picture.boxes if b.title == title]
+    assert len(found) == 1, [b.title for b in picture.boxes]
+    return found[0]
+
+
+def leaf(*values, name=None):
+    return tg.Tensor(np.array(values, float), requires_grad=True, name=name)
+
+
+@given(strategies.programs(), st.booleans())
+def test_drawing_changes_nothing(program, grads):
+    """Drawing before, between and after two backward passes leaves every value and gradient alone."""
+
+    def run(look):
+        leaves = [tg.Tensor(np.array(a), requires_grad=True) for a in ([0.5, -1.0, 2.0], [1.5, 0.25, -0.75])]
+        out = np.sum(program(*leaves))
+        look(out)
+        out.backward(retain_graph=True)
+        look(out)
+        out.backward()
+        return out.data, [x.data for x in leaves], [x.grad for x in leaves]
+
+    plain = run(lambda out: None)
+    drawn = run(lambda out: tg.to_dot(out, grads=grads))
+    assert str(plain) == str(drawn)
+
+
+def test_states_of_a_gradient():
+    """Not needed, not run, exactly zero, a number, and none though one is required, are five different states."""
+    x, dead, blocked = leaf(1.0, 2.0, name="x"), leaf(-1.0, name="dead"), leaf(3.0, name="blocked")
+    plain = tg.Tensor([2.0, 2.0], name="plain")
+    y = np.sum(x * plain + tg.relu(dead) + np.where(blocked > 0, x, blocked))
+    seen = {b.title: b.gradient.state for b in describe(y).boxes if b.kind in (Kind.PARAMETER, Kind.DATA)}
+    assert (seen["x"], seen["dead"], seen["plain"]) == (State.NUMBER, State.ZERO, State.NOT_NEEDED)
+    before = {b.title: b.gradient.state for b in describe(y, grads=False).boxes}
+    assert before["x"] is before["dead"] is State.NOT_RUN
+    y.backward(retain_graph=True)
+    after = {b.title: b.gradient.state for b in describe(y, grads=False).boxes}
+    assert (after["x"], after["dead"]) == (State.NUMBER, State.ZERO)
+
+
+def test_gradients_on_edges_are_those_of_the_engine():
+    """The gradient on the one edge of each parameter has the norm of the parameter's ``grad``."""
+    model = tg.nn.MLP(6, 5, 3, rng=0)
+    loss = mlp_loss(model)
+    picture = describe(loss)
+    loss.backward()
+    for name, parameter in model.named_parameters():
+        (edge,) = [e for e in picture.edges if e.source == box(picture, name).id]
+        assert edge.gradient.found.norm == pytest.approx(np.linalg.norm(parameter.grad), rel=1e-5)
+
+
+def test_a_tensor_used_twice_has_one_edge_with_the_sum():
+    x = leaf(3.0, name="x")
+    (edge,) = describe(x * x).edges
+    assert (edge.times, edge.gradient.found.norm) == (2, 6.0)
+
+
+@pytest.mark.parametrize(
+    ("function", "shape", "stretched"),
+    [
+        (lambda x: x + np.ones((4, 3)), (3,), (4, 3)),
+        (lambda x: x + np.ones((4, 3)), (4, 3), None),
+        (lambda x: np.where(np.ones((4, 3)) > 0, x, 0.0), (4, 1), (4, 3)),
+        (lambda x: np.broadcast_to(x, (4, 3)), (3,), (4, 3)),
+        (lambda x: x @ np.ones((7, 3, 2)), (4, 3), (7, 4, 3)),
+        (lambda x: x @ np.ones((3, 2)), (4, 3), None),
+        (lambda x: np.sum(x, axis=0), (4, 3), None),
+        (lambda x: np.reshape(x, (12,)), (4, 3), None),
+    ],
+)
+def test_broadcasting_is_seen(function, shape, stretched):
+    picture = describe(function(tg.Tensor(np.ones(shape), requires_grad=True, name="x")))
+    (edge,) = [e for e in picture.edges if e.source == box(picture, "x").id]
+    assert (edge.shape, edge.stretched) == (shape, stretched)
+
+
+def test_trouble_starts_at_the_first_op_that_has_it():
+    x = leaf(1.0, -1.0, 0.0)
+    with np.errstate(all="ignore"):
+        y = (np.log(x) * 2.0).sum()
+    picture = describe(y)
+    log = box(picture, "log")
+    assert log.first_trouble
+    assert log.health == "NaN 1/3, Inf 1/3"
+    assert [b.title for b in picture.boxes if b.first_trouble] == ["log"]
+    assert box(picture, "multiply(·, 2)").health
+
+
+def test_health_of_activations():
+    x = leaf(-1.0, 9.0)
+    assert box(describe(tg.relu(x).sum()), "relu").health == "50 % zero"
+    assert box(describe(np.tanh(x).sum()), "tanh").health == "50 % saturated"
+
+
+def test_bytes_kept_for_backward():
+    """Each buffer of a result counts once; views of it, parameters and inputs do not count again."""
+    x = leaf(*range(8))
+    y = np.exp(x)
+    z = np.reshape(y, (2, 4))
+    w = np.ones((2, 4))
+    picture = describe((z * w).sum())
+    kept = {b.title: b.kept for b in picture.boxes if b.kind is Kind.OP}
+    assert kept == {"exp": 64, "reshape(·, (2, 4))": 0, "multiply": 64, "sum": None}
+    assert "128 B kept for backward" in picture.facts
+
+
+def test_calls_show_what_is_no_operand():
+    x = tg.Tensor(np.ones((2, 3)), requires_grad=True)
+    titles = {
+        describe(y).boxes[-1].title
+        for y in (2 - x, x**2, np.sum(x, axis=0, keepdims=True), x.sum(), x[0, 1:], np.clip(x, 0, None), x.astype("f4"))
+    }
+    assert titles == {
+        "subtract(2, ·)", "power(·, 2)", "sum(axis=0, keepdims=True)", "sum", "getitem(·, (0, 1:))", "clamp(·, 0)",
+        "astype(·, f4)",
+    }  # fmt: skip
+
+
+def test_names_come_from_the_module_without_being_asked():
+    titles = {b.title for b in describe(mlp_loss()).boxes}
+    assert {"fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias", "targets"} <= titles
+
+
+def test_clusters_nest_and_single_ops_have_none():
+    titles = [(c.title, c.parent) for c in describe(mlp_loss()).clusters]
+    assert titles == [
+        ("MLP(6 → 5 → 3)", None), ("fc1: Linear(6 → 5)", "cluster_0"), ("fc2: Linear(5 → 3)", "cluster_0"),
+    ]  # fmt: skip
+
+
+def test_a_module_called_twice_is_two_clusters_and_its_weight_outside_them():
+    layer = tg.nn.Linear(3, 3, rng=0)
+    model = tg.nn.Sequential(layer, layer)
+    picture = describe(model(np.ones((2, 3), np.float32)).sum())
+    assert [c.title for c in picture.clusters][1:] == ["0: Linear(3 → 3)", "0: Linear(3 → 3), call 2"]
+    assert box(picture, "0.weight").cluster == "cluster_0"
+
+
+@pytest.mark.parametrize(("depth", "modules", "boxes"), [(0, 1, 4), (1, 2, 6), (2, 0, 12), (None, 0, 12)])
+def test_depth_folds_modules(depth, modules, boxes):
+    picture = describe(mlp_loss(), depth=depth)
+    assert sum(b.kind is Kind.MODULE for b in picture.boxes) == modules
+    assert len(picture.boxes) == boxes
+
+
+def test_a_folded_module_sums_up_what_is_in_it():
+    model = tg.nn.MLP(6, 5, 3, rng=0)
+    loss = mlp_loss(model)
+    folded = next(b for b in describe(loss, collapse=["fc1"]).boxes if b.kind is Kind.MODULE)
+    loss.backward()
+    norm = np.sqrt(sum(np.sum(p.grad**2) for p in model.fc1.parameters()))
+    assert (folded.title, folded.parameters, len(folded.functions)) == ("fc1: Linear(6 → 5)", 35, 2)
+    assert folded.gradient.found.norm == pytest.approx(norm, rel=1e-5)
+
+
+def test_a_path_that_is_no_module_is_refused():
+    with pytest.raises(ArgumentError, match=r"paths of modules among fc1, activation1, fc2, got 'fc3'"):
+        tg.to_dot(mlp_loss(), collapse=["fc3"])
+
+
+def test_steps_follow_the_engine():
+    """One step per op, from the last to the first, each with the gradients its rules send."""
+    picture = describe(mlp_loss())
+    titles = {b.id: b.title for b in picture.boxes}
+    assert [titles[s.box] for s in picture.steps] == ["cross_entropy", "add", "matmul", "relu", "add", "matmul"]
+    ends = {e.id: titles[e.source] for e in picture.edges}
+    assert [ends[e] for s in picture.steps for e in s.edges] == [
+        "add", "matmul", "fc2.bias", "relu", "fc2.weight", "add", "matmul", "fc1.bias", "fc1.weight",
+    ]  # fmt: skip
+
+
+def test_equations_of_the_seed_are_named_and_others_are_not():
+    told = [equation.split(" ")[0] for s in describe(mlp_loss()).steps for equation in s.equations]
+    assert told == ["δz", "δz,", "∇b₂", "δh", "∇W₂", "δa₁", "δa₁,", "∇b₁", "∇W₁"]
+    deeper = describe(mlp_loss(tg.nn.MLP(6, 5, 5, 3, rng=0)))
+    assert {equation for s in deeper.steps for equation in s.equations} == {""}
+
+
+def test_several_outputs_share_the_picture():
+    x = leaf(1.0, 2.0, name="x")
+    picture = describe(x.sum(), (x * x).sum(), x.sum())
+    assert [b.output for b in picture.boxes if b.output] == ["loss 1", "loss 2", "loss 3"]
+    assert picture.notes == ["gradients are those of the sum of all outputs"]
+    np.testing.assert_allclose(box(picture, "x").gradient.found.mean, (1 + 2 + 1 + 1 + 4 + 1) / 2)
+
+
+@pytest.mark.parametrize("fail", [lambda x: x @ np.ones((3, 2)), lambda x: tg.cross_entropy(x, np.zeros((4, 1), int))])
+def test_a_failed_op_is_drawn_with_the_shapes_that_did_not_fit(fail):
+    x = tg.Tensor(np.ones((4, 5)), requires_grad=True, name="x")
+    with pytest.raises(ShapeError) as caught:
+        fail(np.exp(x))
+    picture = describe(caught.value)
+    failed = picture.boxes[-1]
+    assert failed.kind is Kind.FAILED
+    assert failed.health.startswith("4×5 and ")
+    assert [b.title for b in picture.boxes][:2] == ["x", "exp"]
+
+
+def test_a_failed_gradient_check_blames_the_op():
+    @tg.rules.primitive
+    def cube(x):
+        return x * x * x
+
+    tg.rules.derivative(cube, lambda g, out, x: 2 * g * x * x)
+    with pytest.raises(tg.testing.GradientError) as caught:
+        tg.testing.check_grads(lambda x, y: np.sum(np.tanh(cube(x)) * y), np.array([0.3, 0.7]), np.array([1.0, 2.0]))
+    errors = {b.title: b.error for b in describe(caught.value).boxes if b.kind is Kind.OP}
+    assert errors.pop("cube") == pytest.approx(1 / 3)
+    assert max(errors.values()) < 1e-6
+
+
+def test_a_broken_rule_still_gives_a_picture():
+    @tg.rules.primitive
+    def broken(x):
+        return x + 0
+
+    def rule(g, out, x):
+        raise RuntimeError("no idea")
+
+    tg.rules.derivative(broken, rule)
+    picture = describe(broken(leaf(1.0)).sum())
+    assert picture.notes == ["no gradients: RuntimeError: no idea"]
+
+
+def test_a_tensor_without_history_is_a_box():
+    assert [b.kind for b in describe(tg.Tensor([1, 2])).boxes] == [Kind.DATA]
+    assert [b.kind for b in describe(leaf(1.0)).boxes] == [Kind.PARAMETER]
+
+
+def test_a_freed_graph_is_refused():
+    loss = leaf(1.0) * 2.0
+    loss.backward()
+    with pytest.raises(GraphError, match=r"draw: expected a graph that is still there.*retain_graph=True"):
+        tg.to_dot(loss)
+
+
+@pytest.mark.parametrize("things", [(), ("loss",), (np.ones(3),), (ShapeError("f", expected="a", got="b"),)])
+def test_other_things_are_refused(things):
+    with pytest.raises(ArgumentError, match=r"tg\.draw\(loss"):
+        tg.to_dot(*things)
+
+
+@pytest.mark.parametrize("options", [{"theme": "pink"}, {"direction": "up"}])
+def test_options_are_checked(options):
+    with pytest.raises(ArgumentError, match=next(iter(options))):
+        tg.to_dot(leaf(1.0), **options)
+
+
+def test_a_long_chain_is_refused_with_advice():
+    y = leaf(1.0)
+    for _ in range(100_000):
+        y = np.tanh(y)
+    with pytest.raises(ArgumentError, match=r"max_nodes=3000 boxes, got 100,001 .*nn\.Module"):
+        tg.to_dot(y)
+
+
+def test_a_long_chain_in_modules_folds():
+    """Nothing recurses: the chain is ten times deeper than Python's stack."""
+
+    class Chain(tg.nn.Module):
+        def forward(self, x):
+            for _ in range(sys.getrecursionlimit() * 5):
+                x = np.tanh(x)
+            return x
+
+    picture = describe(tg.nn.Sequential(Chain(), Chain())(leaf(1.0)))
+    assert [b.title for b in picture.boxes][1:] == ["0: Chain()", "1: Chain()"]
+    assert "max_nodes=3000" in picture.notes[0]
+
+
+def test_uses_inside_a_folded_module_add_up():
+    """Two ops of the module use x: one edge, twice, with the whole gradient, d(x² + 5x)/dx = 11 at x = 3."""
+
+    class Twice(tg.nn.Module):
+        def forward(self, x):
+            return x * x + 5 * x
+
+    (edge,) = describe(Twice()(leaf(3.0)), depth=0).edges
+    assert (edge.times, edge.gradient.found.norm) == (3, 11.0)
+
+
+def test_a_rule_that_raises_is_to_blame():
+    @tg.rules.primitive
+    def broken(x):
+        return x + 0
+
+    tg.rules.derivative(broken, lambda g, out, x: g.no_such_method())
+    y = broken(np.stack([leaf(1.0), leaf(2.0)])).sum()
+    assert own_errors(topological_order([y])[0]) == {id(y.node.args[0]): np.inf} | dict.fromkeys(
+        (id(y), id(y.node.args[0].node.args[0])), pytest.approx(0, abs=1e-6)
+    )
+
+
+@pytest.mark.parametrize(
+    ("argument", "text"),
+    [
+        (True, "True"), (2.5, "2.5"), (np.float32(0.25), "0.25"), (np.array(3), "3"), (slice(1, None, 2), "1::2"),
+        (slice(0, 3), "0:3"), (..., "..."), ((1, np.ones(3)), "(1, ·)"), (np.dtype("f4"), "float32"), (float, "float"),
+        (list(range(20)), "(0, 1, 2, 3, 4, 5, 6, 7, ...)"), (object(), "object"), ("mean", "mean"), (None, "None"),
+    ],
+)  # fmt: skip
+def test_arguments_as_text(argument, text):
+    assert op_labels.text(argument) == text
+
+
+def test_long_arguments_are_cut():
+    assert op_labels.call(np.sum, (leaf(1.0), "x" * 90), {}) == "sum(·, " + "x" * 34 + "...)"

@@ -1,0 +1,63 @@
+"""The picture of a network at work on MNIST, for the command line and for reports."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tinygrad_mlp.data import load_mnist, to_float
+from tinygrad_mlp.drawing import draw
+from tinygrad_mlp.nn import MLP, Module
+from tinygrad_mlp.ops.losses import cross_entropy
+from tinygrad_mlp.tensor import Tensor
+
+if TYPE_CHECKING:
+    from tinygrad_mlp.drawing.render import Digraph
+
+
+def network_loss(model: Module, images: Any, labels: Any) -> Any:
+    """The loss of a network on some images, with the graph behind it.
+
+    Parameters
+    ----------
+    model : Module
+        Maps (N, pixels) to (N, classes).
+    images : ndarray of uint8, shape (N, height, width)
+    labels : ndarray of integers, shape (N,)
+    """
+    return cross_entropy(model(Tensor(to_float(images), name="images")), Tensor(labels, name="labels"))
+
+
+def draw_network(
+    path: str | Path,
+    model: Module | None = None,
+    *,
+    source: str | os.PathLike[str] | None = None,
+    batch_size: int = 128,
+    **options: Any,
+) -> "Digraph":
+    """Draw a network at work on a batch of MNIST.
+
+    Parameters
+    ----------
+    path : str or Path
+        File to write, see `tinygrad_mlp.draw`.
+    model : Module, optional
+        Default: the untrained network of the seed, ``MLP(784, 128, 10)``.
+    source : str or path-like, optional
+        Of the images, see `tinygrad_mlp.data.load_mnist`.
+    batch_size : int
+        So many test images, the first.
+    **options
+        Of `tinygrad_mlp.to_dot`.
+
+    Raises
+    ------
+    RendererNotFound
+        If no program here makes that format.
+    DataError
+        If ``source`` does not hold what it should.
+    """
+    model = MLP(784, 128, 10, rng=0) if model is None else model
+    images, labels = load_mnist(source).test
+    loss = network_loss(model, images[:batch_size], labels[:batch_size])
+    return draw(loss, path=path, model=model, **options)

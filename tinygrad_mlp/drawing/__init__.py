@@ -1,0 +1,148 @@
+"""Pictures of computation graphs."""
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+from tinygrad_mlp.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Unpack
+
+    from tinygrad_mlp.drawing.render import Digraph
+
+
+class Options(TypedDict, total=False):
+    """The keyword arguments of `to_dot`, for `draw`."""
+
+    model: Any
+    depth: int | None
+    collapse: Collection[str]
+    shapes: bool
+    values: bool
+    grads: bool
+    direction: Literal["TB", "LR", "BT", "RL"]
+    theme: Literal["light", "dark", "print"]
+    max_nodes: int
+
+
+def to_dot(
+    *outputs: Any,
+    model: Any = None,
+    depth: int | None = None,
+    collapse: Collection[str] = (),
+    shapes: bool = True,
+    values: bool = True,
+    grads: bool = True,
+    direction: Literal["TB", "LR", "BT", "RL"] = "TB",
+    theme: Literal["light", "dark", "print"] = "light",
+    max_nodes: int = 3000,
+    histograms: bool = False,
+) -> "Digraph":
+    """Describe the graph behind some Tensors as a `graphviz.Digraph`.
+
+    Boxes are data (grey), parameters (blue tables), ops (yellow ellipses, with a bold outline if their result is kept
+    for backward), outputs (green), and around them the modules they ran in. Edges show shapes and the norm of the
+    gradient that flows back along them, from a backward pass of the drawing's own, which leaves ``grad`` alone. Red is
+    NaN or infinite; amber a gradient that is zero everywhere.
+
+    The same program gives the same text, byte for byte.
+
+    Parameters
+    ----------
+    *outputs : Tensor, or ShapeError, or GradientError or its report
+        What to draw the way to: a loss, several outputs, an op that failed on shapes that did not fit, or a failed
+        gradient check, in which each op is coloured by the error of its own rule.
+    model : Module, optional
+        Whose names parameters and modules get. Default: the outermost modules that ran.
+    depth : int, optional
+        How many levels of modules are drawn open; those below fold to a box each. Default all.
+    collapse : collection of str
+        Paths of modules to fold, such as ``["encoder.fc1"]``.
+    shapes, values, grads : bool
+        Whether to show shapes, statistics of values, and gradients. With ``grads=False`` parameters show the
+        gradient that is in their ``grad``.
+    direction : {"TB", "LR", "BT", "RL"}
+        Of the forward pass: top to bottom, left to right, and so on.
+    theme : {"light", "dark", "print"}
+        Colours.
+    max_nodes : int
+        Past so many boxes modules fold, the innermost first, and the footer says so.
+    histograms : bool
+        Whether to count histograms for the HTML page.
+
+    Returns
+    -------
+    graphviz.Digraph
+        Its ``source`` is the DOT text. It shows itself in notebooks.
+
+    Raises
+    ------
+    GraphError
+        If an earlier backward pass has freed the graph.
+    ArgumentError
+        If an argument is none of these, or all modules folded still leave more than ``max_nodes`` boxes.
+
+    Examples
+    --------
+    >>> import tinygrad_mlp as tg
+    >>> x = tg.Tensor([1.0, 2.0], requires_grad=True, name="x")
+    >>> print(to_dot((x * x).sum(), shapes=False, values=False).source.split("label=")[-1])
+    " grad 1.41 "]
+    }
+    <BLANKLINE>
+    """
+    from tinygrad_mlp.drawing.describe import describe
+    from tinygrad_mlp.drawing.render import Digraph
+    from tinygrad_mlp.drawing.styles import THEMES
+
+    for name, value, allowed in (("theme", theme, list(THEMES)), ("direction", direction, ["TB", "LR", "BT", "RL"])):
+        if value not in allowed:
+            raise ArgumentError("draw", expected=f"{name} in {', '.join(allowed)}", got=repr(value))
+    picture = describe(
+        *outputs, model=model, depth=depth, collapse=collapse, values=values, grads=grads, max_nodes=max_nodes,
+        histograms=histograms,
+    )  # fmt: skip
+    return Digraph(picture, theme=theme, shapes=shapes, direction=direction)
+
+
+def draw(*outputs: Any, path: "str | Path | None" = None, **options: "Unpack[Options]") -> "Digraph":
+    """Draw the graph behind some Tensors, into a file or for a notebook.
+
+    Parameters
+    ----------
+    *outputs
+        See `to_dot`.
+    path : str or Path, optional
+        File to write. Its ending says how: ``.svg`` and ``.png``; ``.html`` for a page to explore and to step
+        through the backward pass with; ``.dot`` for text; ``.pdf`` and whatever else the renderer knows.
+    **options
+        The keyword arguments of `to_dot`.
+
+    Returns
+    -------
+    graphviz.Digraph
+        Shows itself in notebooks.
+
+    Raises
+    ------
+    RendererNotFound
+        If no program here makes that format. The DOT text is written then all the same. Programs are tried in this
+        order: the one that the environment variable ``TINYGRAD_MLP_DOT`` names, ``dot``, ``graphviz-pure``.
+
+    Examples
+    --------
+    >>> import tinygrad_mlp as tg
+    >>> x = tg.Tensor([1.0, 2.0], requires_grad=True, name="x")
+    >>> drawing = draw((x * x).sum())  # with path="graph.html", also a page
+    >>> [box.title for box in drawing.picture.boxes]
+    ['x', 'multiply', 'sum']
+    """
+    from pathlib import Path
+
+    if path is None:
+        return to_dot(*outputs, **options)
+    path = Path(path)
+    graph = to_dot(*outputs, **options, histograms=path.suffix.lower() == ".html")
+    graph.save_as(path)
+    return graph

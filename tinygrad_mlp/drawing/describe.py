@@ -1,0 +1,100 @@
+"""From a recorded graph to the plain data of a picture. Walks are iterative, and nothing in the graph changes."""
+
+from collections.abc import Collection
+from typing import Any
+
+from tinygrad_mlp.drawing.backward import Flow, backward_pass
+from tinygrad_mlp.drawing.builder import Builder
+from tinygrad_mlp.drawing.equations import equations
+from tinygrad_mlp.drawing.modules import Modules, operands
+from tinygrad_mlp.drawing.picture import Kind, Picture, Step
+from tinygrad_mlp.drawing.statistics import number, size_of
+from tinygrad_mlp.drawing.subject import Subject, leaf, understand
+from tinygrad_mlp.errors import ArgumentError
+
+
+def describe(
+    *things: Any,
+    model: Any = None,
+    depth: int | None = None,
+    collapse: Collection[str] = (),
+    values: bool = True,
+    grads: bool = True,
+    max_nodes: int = 3000,
+    histograms: bool = False,
+) -> Picture:
+    """Everything a drawing of ``things`` shows; the options are those of `tinygrad_mlp.draw.to_dot`."""
+    subject = understand(things)
+    modules = Modules(model, [tensor.node.scope for tensor in subject.recorded], collapse)
+    notes = list(subject.notes)
+    boxes = count_boxes(subject, modules, depth)
+    wanted = boxes
+    while boxes > max_nodes and modules.depth and depth != 0:
+        depth = (modules.depth if depth is None else min(depth, modules.depth)) - 1
+        boxes = count_boxes(subject, modules, depth)
+    if boxes > max_nodes:
+        raise ArgumentError(
+            "draw", expected=f"at most max_nodes={max_nodes} boxes", got=f"{boxes:,} with all modules folded",
+            fix="Draw a part (an earlier Tensor), compute inside a tg.nn.Module so that it can fold, "
+            "or raise max_nodes.",
+        )  # fmt: skip
+    if boxes < wanted:
+        notes.append(f"modules folded to depth={depth}: {wanted:,} boxes are more than max_nodes={max_nodes}")
+    flow = backward_pass(subject.outputs, subject.recorded) if grads and subject.outputs else Flow()
+    if flow.complete and (len(subject.outputs) > 1 or any(output.data.ndim for output in subject.outputs)):
+        notes.append("gradients are those of the sum of all outputs")
+    if flow.problem:
+        notes.append(f"no gradients: {flow.problem}")
+    builder = Builder(subject, modules, flow, depth, values=values, histograms=histograms)
+    return Picture(
+        boxes=list(builder.boxes.values()),
+        edges=list(builder.edges.values()),
+        clusters=list(builder.clusters.values()),
+        steps=backward_steps(builder),
+        facts=facts(builder),
+        notes=notes,
+    )
+
+
+def count_boxes(subject: Subject, modules: Modules, depth: int | None) -> int:
+    """How many boxes a drawing folded to ``depth`` has, not counting what folded modules are fed with."""
+    seen: set[int] = set()
+    for tensor in subject.recorded:
+        _, fold = modules.place(tensor.node.scope, depth)
+        seen.add(id(tensor if fold is None else fold))
+        if fold is None:
+            leaves = (x for _, x in operands(tensor.node.args) if getattr(x, "node", None) is None or leaf(x))
+            seen.update(map(id, leaves))
+    return len(seen)
+
+
+def backward_steps(builder: Builder) -> list[Step]:
+    """The drawing's backward pass, op by op in the order in which the engine ran it."""
+    names = {edge: equation for output in builder.subject.outputs for edge, equation in equations(output).items()}
+    steps = []
+    for key in builder.flow.order:
+        sent = builder.sent.get(key, {})
+        if sent:
+            box = builder.boxes.get(key) or builder.boxes[id(builder.folded[key])]
+            steps.append(Step(box.id, tuple(sent), tuple(names.get(edge, "") for edge in sent.values())))
+    return steps
+
+
+def facts(builder: Builder) -> list[str]:
+    """The footer: the network's name, its parameters, the batch size, bytes kept for backward, the outputs."""
+    found = []
+    roots = builder.modules.roots
+    boxes = list(builder.boxes.values())
+    found += [f"{type(root).__name__}({root.summary()})" for root in roots]
+    if roots:
+        count = sum(p.size for p in {id(p): p for root in roots for p in root.parameters()}.values())
+    else:
+        count = sum(box.parameters for box in boxes if box.kind is Kind.PARAMETER)
+    found.append(f"{count:,} parameter{'' if count == 1 else 's'}")
+    batch = next((box.shape[0] for box in boxes if box.kind is Kind.DATA and box.shape), None)
+    if roots and batch is not None:
+        found.append(f"batch of {batch}")
+    if builder.subject.recorded:
+        found.append(f"{size_of(builder.memory.total)} kept for backward")
+    found += [f"{box.output} {number(box.value)}" for box in boxes if box.output and box.value is not None]
+    return found

@@ -1,0 +1,49 @@
+"""What a graph keeps for its backward pass."""
+
+import dis
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.arguments import Traced, unfolded
+from tinygrad_mlp.rules import RULES
+
+
+class Memory:
+    """Bytes of the results of ops that the graph holds: as operands of later ops, or because a rule reads its ``out``.
+
+    Each buffer counts once, for the first op that uses it; views of parameters and of input data do not count, since
+    those exist anyway.
+    """
+
+    def __init__(self, recorded: list[Traced]) -> None:
+        operands = [array for tensor in recorded for array in unfolded(tensor.node.arrays) if hasattr(array, "ndim")]
+        used = {id(array) for array in operands}
+        own = {id(tensor.data) for tensor in recorded}
+        counted = {id(buffer(array)) for array in operands if id(array) not in own}
+        self.kept: dict[int, int] = {}
+        for tensor in recorded:
+            if id(tensor.data) in used or reads_output(tensor.node.function):
+                base = buffer(tensor.data)
+                self.kept[id(tensor)] = 0 if id(base) in counted else getattr(base, "nbytes", 0)
+                counted.add(id(base))
+        self.total = sum(self.kept.values())
+
+
+def buffer(array: Any) -> Any:
+    """The array that owns the memory of a view."""
+    while isinstance(base := getattr(array, "base", None), np.ndarray):
+        array = base
+    return array
+
+
+def reads_output(function: Callable[..., Any]) -> bool:
+    """Whether a rule of an op uses the op's own output."""
+    codes = [code for rule in RULES.get(function, ()) if (code := getattr(rule, "__code__", None)) is not None]
+    return any(
+        instruction.opname.startswith("LOAD_FAST") and instruction.argval == code.co_varnames[1]
+        for code in codes
+        if code.co_argcount > 1
+        for instruction in dis.get_instructions(code)
+    )

@@ -1,0 +1,104 @@
+"""The plain data a picture is made of: what `describe` finds in a graph, and `dot` and `html` write down."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from tinygrad_mlp.drawing.statistics import Statistics
+
+
+class Kind(Enum):
+    """What a box stands for."""
+
+    DATA = "data"
+    PARAMETER = "parameter"
+    OP = "op"
+    MODULE = "module"
+    FAILED = "failed op"
+
+
+class State(Enum):
+    """What is known of a gradient. The four look different, and so does a fifth: required, and yet none arrives."""
+
+    NOT_NEEDED = "not needed"
+    NOT_RUN = "backward not run"
+    NONE = "none arrives"
+    ZERO = "0 everywhere"
+    NUMBER = "a number"
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """A gradient, or why there is none."""
+
+    state: State
+    found: Statistics | None = None
+
+
+@dataclass
+class Box:
+    """A node of the drawing. ``id`` follows the topological order."""
+
+    id: str
+    kind: Kind
+    title: str
+    shape: tuple[int, ...] | None = None
+    dtype: str = ""
+    cluster: str | None = None
+    found: Statistics | None = None
+    gradient: Gradient = field(default_factory=lambda: Gradient(State.NOT_NEEDED))
+    health: str = ""
+    first_trouble: bool = False  # the first op in the order of the forward pass with a NaN or an infinity
+    output: str | None = None  # on an output, its name: "loss", "output"
+    value: float | None = None  # on a scalar output
+    kept: int | None = None  # bytes kept for backward; 0 where they are those of another box; None: not kept
+    frozen: bool = False
+    error: float | None = None  # of this op's rule, from a gradient check
+    functions: list[Callable[..., Any]] = field(default_factory=list)
+    parameters: int = 0
+    where: str = ""  # path of the module
+
+
+@dataclass
+class Edge:
+    """A use of one box's value by another."""
+
+    id: str
+    source: str
+    target: str
+    shape: tuple[int, ...]
+    stretched: tuple[int, ...] | None = None  # the shape it was broadcast to
+    times: int = 1
+    gradient: Gradient = field(default_factory=lambda: Gradient(State.NOT_NEEDED))
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A module that is drawn open."""
+
+    id: str
+    title: str
+    parent: str | None
+    path: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """One op of the backward pass: the gradients that its rule sends along edges."""
+
+    box: str
+    edges: tuple[str, ...]
+    equations: tuple[str, ...]
+
+
+@dataclass
+class Picture:
+    """Everything a drawing shows."""
+
+    boxes: list[Box]
+    edges: list[Edge]
+    clusters: list[Cluster]
+    steps: list[Step]
+    facts: list[str]  # the footer: what the network is
+    notes: list[str]  # what the reader must know about this drawing

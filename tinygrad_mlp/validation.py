@@ -1,0 +1,41 @@
+"""Checks of arguments, each of which says what was expected and what came."""
+
+from __future__ import annotations  # numpy.random takes as long to import as this package, so it is not evaluated
+
+import math
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.errors import ArgumentError
+
+
+def at_least_zero(where: str, name: str, value: Any) -> float:
+    """``value`` as a Python float: NumPy scalars would turn float32 arithmetic into float64."""
+    if not isinstance(value, Real) or not 0 <= float(value) < math.inf:
+        raise ArgumentError(where, expected=f"{name} to be a finite number, at least 0", got=repr(value))
+    return float(value)
+
+
+def whole_number(where: str, name: str, value: Any, *, least: int) -> int:
+    """``value`` as a Python int, at least ``least``."""
+    if not isinstance(value, Integral) or value < least:
+        raise ArgumentError(where, expected=f"{name} to be a whole number, at least {least}", got=repr(value))
+    return int(value)
+
+
+def choose(table: dict[str, Any], name: str, where: str, what: str) -> Any:
+    """Look up a choice given by name, or say which there are."""
+    if name not in table:
+        raise ArgumentError(where, expected=f"{what} {', '.join(map(repr, table))}", got=repr(name))
+    return table[name]
+
+
+def generator(rng: np.random.Generator | int, where: str) -> np.random.Generator:
+    """The generator given, or a new one from a seed; there is no default, so that every run can be repeated."""
+    if isinstance(rng, (np.random.Generator, int, np.integer)) and not isinstance(rng, bool):
+        return np.random.default_rng(rng)
+    raise ArgumentError(
+        where, expected="rng to be a numpy.random.Generator or an integer seed", got=repr(rng), fix="Write rng=0."
+    )
