@@ -6,7 +6,7 @@ per argument::
     (g, out, *inputs, **params) -> gradient with respect to that input
 
     g       gradient of the final scalar with respect to the op's output
-    out     the op's output
+    out     the op's output; written ``_`` where the rule does without, which tells drawings that it need not be kept
     inputs  the positional arguments, named as you like
     params  axis, keepdims, …: the keyword arguments, named as NumPy names them
 

@@ -1,5 +1,6 @@
 """Every rule on every case of the table: value, orders 1 to 4, float32, memory layout, raw arrays."""
 
+import inspect
 import itertools
 
 import numpy as np
@@ -110,6 +111,18 @@ def test_first_order_is_raw_numpy(function, case, monkeypatch):
 
 def made_a_tensor(*args):
     raise AssertionError(args)
+
+
+@pytest.mark.parametrize("function", RULES, ids=function_name)
+def test_a_rule_names_the_output_where_it_uses_it(function):
+    """Property: a rule whose second parameter is called ``_`` runs without the output."""
+    for case in CASES[function]:
+        tensors = [r for r in outputs(case, leaves(case.arrays)) if isinstance(r, tg.Tensor)]
+        for result in topological_order(tensors)[0]:
+            node = result.node
+            for rule in RULES[node.function]:
+                if rule is not None and list(inspect.signature(rule).parameters)[1] == "_":
+                    rule(np.ones_like(result.data), None, *node.arrays, **node.params)
 
 
 SMOOTH = {

@@ -94,9 +94,9 @@ def logsumexp(x: Any, axis: int | tuple[int, ...] | None = None, *, keepdims: bo
 
 
 # fmt: off
-derivative(relu,         lambda g, out, x: g * (x > 0))
+derivative(relu,         lambda g, _, x: g * (x > 0))
 derivative(sigmoid,      lambda g, out, x: g * out * (1 - out))
-derivative(softplus,     lambda g, out, x: g * sigmoid(x))
+derivative(softplus,     lambda g, _, x: g * sigmoid(x))
 derivative(softmax,      lambda g, out, x, axis=-1: out * (g - np.sum(g * out, axis=axis, keepdims=True)))
 derivative(log_softmax,  lambda g, out, x, axis=-1: g - np.exp(out) * np.sum(g, axis=axis, keepdims=True))
 derivative(logsumexp,    lambda g, out, x, axis=None, *, keepdims=False: spread(g, axis, keepdims) * np.exp(x - spread(out, axis, keepdims)))

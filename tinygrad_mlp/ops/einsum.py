@@ -14,7 +14,7 @@ def contract(operands, subscripts, optimize=False):
     return np.einsum(subscripts, *operands, optimize=optimize)
 
 
-def contract_vjp(g, out, operands, subscripts, optimize=False):
+def contract_vjp(g, _, operands, subscripts, optimize=False):
     """Each operand's gradient is the product of g and all the other operands, summed to that operand's letters.
 
     Letters that stand in no other place, or only with the length 1, leave the gradient the same along them. A letter

@@ -50,47 +50,47 @@ def sinc_derivative(x, order):
 # fmt: off
 
 # -- arithmetic ------------------------------------------------------------------------------------------------------
-derivative(np.add,          lambda g, out, x, y: g,
-                            lambda g, out, x, y: g)
-derivative(np.subtract,     lambda g, out, x, y: g,
-                            lambda g, out, x, y: -g)
-derivative(np.multiply,     lambda g, out, x, y: g * y,
-                            lambda g, out, x, y: g * x)
-derivative(np.divide,       lambda g, out, x, y: g / y,
+derivative(np.add,          lambda g, _, x, y: g,
+                            lambda g, _, x, y: g)
+derivative(np.subtract,     lambda g, _, x, y: g,
+                            lambda g, _, x, y: -g)
+derivative(np.multiply,     lambda g, _, x, y: g * y,
+                            lambda g, _, x, y: g * x)
+derivative(np.divide,       lambda g, _, x, y: g / y,
                             lambda g, out, x, y: -g * out / y)
-derivative(np.remainder,    lambda g, out, x, y: g,
-                            lambda g, out, x, y: -g * np.floor(x / y))
-derivative(np.fmod,         lambda g, out, x, y: g,
-                            lambda g, out, x, y: -g * np.trunc(x / y))
+derivative(np.remainder,    lambda g, _, x, y: g,
+                            lambda g, _, x, y: -g * np.floor(x / y))
+derivative(np.fmod,         lambda g, _, x, y: g,
+                            lambda g, _, x, y: -g * np.trunc(x / y))
 # y - (y != 0) is the exponent y - 1, but 0 where y is 0: x**0 has the derivative 0 at x = 0 too.
-derivative(np.power,        lambda g, out, x, y: g * y * x ** (y - np.not_equal(y, 0)),
+derivative(np.power,        lambda g, _, x, y: g * y * x ** (y - np.not_equal(y, 0)),
                             lambda g, out, x, y: g * out * np.log(np.where(np.greater(x, 0), x, 1)))
-derivative(np.float_power,  lambda g, out, x, y: g * y * np.float_power(x, y - np.not_equal(y, 0)),
+derivative(np.float_power,  lambda g, _, x, y: g * y * np.float_power(x, y - np.not_equal(y, 0)),
                             lambda g, out, x, y: g * out * np.log(np.where(np.greater(x, 0), x, 1)))
-derivative(np.ldexp,        lambda g, out, x, n: np.ldexp(g, n))
-derivative(np.negative,     lambda g, out, x: -g)
-derivative(np.positive,     lambda g, out, x: g)
-derivative(np.conjugate,    lambda g, out, x: g)
+derivative(np.ldexp,        lambda g, _, x, n: np.ldexp(g, n))
+derivative(np.negative,     lambda g, _, x: -g)
+derivative(np.positive,     lambda g, _, x: g)
+derivative(np.conjugate,    lambda g, _, x: g)
 derivative(np.reciprocal,   lambda g, out, x: -g * out * out)
-derivative(np.square,       lambda g, out, x: 2 * g * x)
+derivative(np.square,       lambda g, _, x: 2 * g * x)
 derivative(np.sqrt,         lambda g, out, x: g / (2 * out))
 derivative(np.cbrt,         lambda g, out, x: g / (3 * out * out))
-derivative(np.absolute,     lambda g, out, x: g * np.sign(x))
-derivative(np.fabs,         lambda g, out, x: g * np.sign(x))
-derivative(np.copysign,     lambda g, out, x, y: g * np.sign(x) * np.copysign(1, y),
+derivative(np.absolute,     lambda g, _, x: g * np.sign(x))
+derivative(np.fabs,         lambda g, _, x: g * np.sign(x))
+derivative(np.copysign,     lambda g, _, x, y: g * np.sign(x) * np.copysign(1, y),
                             None)
 derivative(np.hypot,        lambda g, out, x, y: g * x / nonzero(out),
                             lambda g, out, x, y: g * y / nonzero(out))
-derivative(np.nan_to_num,   lambda g, out, x, copy=True, nan=0.0, posinf=None, neginf=None: np.where(np.isfinite(x), g, 0))
+derivative(np.nan_to_num,   lambda g, _, x, copy=True, nan=0.0, posinf=None, neginf=None: np.where(np.isfinite(x), g, 0))
 
 # -- exponentials and logarithms -------------------------------------------------------------------------------------
 derivative(np.exp,          lambda g, out, x: g * out)
 derivative(np.exp2,         lambda g, out, x: g * out * LN2)
-derivative(np.expm1,        lambda g, out, x: g * np.exp(x))
-derivative(np.log,          lambda g, out, x: g / x)
-derivative(np.log2,         lambda g, out, x: g / (x * LN2))
-derivative(np.log10,        lambda g, out, x: g / (x * LN10))
-derivative(np.log1p,        lambda g, out, x: g / (1 + x))
+derivative(np.expm1,        lambda g, _, x: g * np.exp(x))
+derivative(np.log,          lambda g, _, x: g / x)
+derivative(np.log2,         lambda g, _, x: g / (x * LN2))
+derivative(np.log10,        lambda g, _, x: g / (x * LN10))
+derivative(np.log1p,        lambda g, _, x: g / (1 + x))
 # Where both arguments are -inf, so is the result, and the gradient is 0 to each.
 derivative(np.logaddexp,    lambda g, out, x, y: g * np.exp(x - np.where(np.isneginf(out), 0, out)),
                             lambda g, out, x, y: g * np.exp(y - np.where(np.isneginf(out), 0, out)))
@@ -98,44 +98,44 @@ derivative(np.logaddexp2,   lambda g, out, x, y: g * np.exp2(x - np.where(np.isn
                             lambda g, out, x, y: g * np.exp2(y - np.where(np.isneginf(out), 0, out)))
 
 # -- trigonometric and hyperbolic functions --------------------------------------------------------------------------
-derivative(np.sin,          lambda g, out, x: g * np.cos(x))
-derivative(np.cos,          lambda g, out, x: -g * np.sin(x))
+derivative(np.sin,          lambda g, _, x: g * np.cos(x))
+derivative(np.cos,          lambda g, _, x: -g * np.sin(x))
 derivative(np.tan,          lambda g, out, x: g * (1 + out * out))
-derivative(np.arcsin,       lambda g, out, x: g / np.sqrt(1 - x * x))
-derivative(np.arccos,       lambda g, out, x: -g / np.sqrt(1 - x * x))
-derivative(np.arctan,       lambda g, out, x: g / (1 + x * x))
-derivative(np.arctan2,      lambda g, out, y, x: g * x / (np.square(x) + np.square(y)),
-                            lambda g, out, y, x: -g * y / (np.square(x) + np.square(y)))
-derivative(np.sinh,         lambda g, out, x: g * np.cosh(x))
-derivative(np.cosh,         lambda g, out, x: g * np.sinh(x))
+derivative(np.arcsin,       lambda g, _, x: g / np.sqrt(1 - x * x))
+derivative(np.arccos,       lambda g, _, x: -g / np.sqrt(1 - x * x))
+derivative(np.arctan,       lambda g, _, x: g / (1 + x * x))
+derivative(np.arctan2,      lambda g, _, y, x: g * x / (np.square(x) + np.square(y)),
+                            lambda g, _, y, x: -g * y / (np.square(x) + np.square(y)))
+derivative(np.sinh,         lambda g, _, x: g * np.cosh(x))
+derivative(np.cosh,         lambda g, _, x: g * np.sinh(x))
 derivative(np.tanh,         lambda g, out, x: g * (1 - out * out))
-derivative(np.arcsinh,      lambda g, out, x: g / np.sqrt(x * x + 1))
-derivative(np.arccosh,      lambda g, out, x: g / np.sqrt(x * x - 1))
-derivative(np.arctanh,      lambda g, out, x: g / (1 - x * x))
-derivative(np.sinc,         lambda g, out, x: g * sinc_derivative(x, 1))
-derivative(sinc_derivative, lambda g, out, x, order: g * sinc_derivative(x, order + 1))
-derivative(np.deg2rad,      lambda g, out, x: g * DEGREE)
-derivative(np.radians,      lambda g, out, x: g * DEGREE)
-derivative(np.rad2deg,      lambda g, out, x: g / DEGREE)
-derivative(np.degrees,      lambda g, out, x: g / DEGREE)
+derivative(np.arcsinh,      lambda g, _, x: g / np.sqrt(x * x + 1))
+derivative(np.arccosh,      lambda g, _, x: g / np.sqrt(x * x - 1))
+derivative(np.arctanh,      lambda g, _, x: g / (1 - x * x))
+derivative(np.sinc,         lambda g, _, x: g * sinc_derivative(x, 1))
+derivative(sinc_derivative, lambda g, _, x, order: g * sinc_derivative(x, order + 1))
+derivative(np.deg2rad,      lambda g, _, x: g * DEGREE)
+derivative(np.radians,      lambda g, _, x: g * DEGREE)
+derivative(np.rad2deg,      lambda g, _, x: g / DEGREE)
+derivative(np.degrees,      lambda g, _, x: g / DEGREE)
 # A whole number of turns is added to each element, which is a constant.
-derivative(np.unwrap,       lambda g, out, x, discont=None, axis=-1, *, period=2 * math.pi: g)
+derivative(np.unwrap,       lambda g, _, x, discont=None, axis=-1, *, period=2 * math.pi: g)
 
 # -- choices: a tie of maximum or minimum gives half to each; a value on a bound of clip passes its gradient ----------
-derivative(np.maximum,      lambda g, out, x, y: larger(g, x, y),
-                            lambda g, out, x, y: larger(g, y, x))
-derivative(np.minimum,      lambda g, out, x, y: larger(g, y, x),
-                            lambda g, out, x, y: larger(g, x, y))
+derivative(np.maximum,      lambda g, _, x, y: larger(g, x, y),
+                            lambda g, _, x, y: larger(g, y, x))
+derivative(np.minimum,      lambda g, _, x, y: larger(g, y, x),
+                            lambda g, _, x, y: larger(g, x, y))
 # fmax and fmin pass over a NaN: the other argument gets all.
-derivative(np.fmax,         lambda g, out, x, y: np.where(np.isnan(y), g, larger(g, x, y)),
-                            lambda g, out, x, y: np.where(np.isnan(x), g, larger(g, y, x)))
-derivative(np.fmin,         lambda g, out, x, y: np.where(np.isnan(y), g, larger(g, y, x)),
-                            lambda g, out, x, y: np.where(np.isnan(x), g, larger(g, x, y)))
+derivative(np.fmax,         lambda g, _, x, y: np.where(np.isnan(y), g, larger(g, x, y)),
+                            lambda g, _, x, y: np.where(np.isnan(x), g, larger(g, y, x)))
+derivative(np.fmin,         lambda g, _, x, y: np.where(np.isnan(y), g, larger(g, y, x)),
+                            lambda g, _, x, y: np.where(np.isnan(x), g, larger(g, x, y)))
 derivative(np.heaviside,    None,
-                            lambda g, out, x, y: np.where(x == 0, g, 0))
+                            lambda g, _, x, y: np.where(x == 0, g, 0))
 derivative(where,           None,
-                            lambda g, out, mask, x, y: np.where(mask, g, 0),
-                            lambda g, out, mask, x, y: np.where(mask, 0, g))
+                            lambda g, _, mask, x, y: np.where(mask, g, 0),
+                            lambda g, _, mask, x, y: np.where(mask, 0, g))
 # Where low = high, the bound that x lies beyond gets the gradient; where low > high, the result is high.
 derivative(clamp,           lambda g, out, x, low, high: np.where(out == x, g, 0),
                             lambda g, out, x, low, high: np.where((out != x) & (out == low) & (x < low), g, 0),

@@ -121,7 +121,7 @@ def cholesky_vjp(g, out, x, *, upper=False):
     return one_triangle((inside + t(inside)) / 2, "U" if upper else "L")
 
 
-def eigenvalues_vjp(g, out, x, uplo):
+def eigenvalues_vjp(g, _, x, uplo):
     """V diag(g) Vᵀ."""
     v = eigenvectors(x, uplo)
     return one_triangle(v * g[..., None, :] @ t(v), uplo)
@@ -140,7 +140,7 @@ def solve_left(g, out, a, b):
     return -solve(t(a), g) @ t(out)
 
 
-def solve_right(g, out, a, b):
+def solve_right(g, _, a, b):
     """A⁻ᵀ g."""
     return solve(t(a), g[..., None])[..., 0] if b.ndim == 1 else solve(t(a), g)
 
@@ -149,12 +149,12 @@ def solve_right(g, out, a, b):
 derivative(np.linalg.inv,       lambda g, out, x: -t(out) @ g @ t(out))
 derivative(np.linalg.pinv,      pinv_vjp)
 derivative(np.linalg.det,       lambda g, out, x: (g * out)[..., None, None] * t(inv(x)))
-derivative(log_determinant,     lambda g, out, x: g[..., None, None] * t(inv(x)))
+derivative(log_determinant,     lambda g, _, x: g[..., None, None] * t(inv(x)))
 derivative(np.linalg.solve,     solve_left, solve_right)
 derivative(np.linalg.cholesky,  cholesky_vjp)
 derivative(eigenvalues,         eigenvalues_vjp)
 derivative(eigenvectors,        eigenvectors_vjp)
-derivative(singular_values,     lambda g, out, x: left_vectors(x) * g[..., None, :] @ right_vectors(x))
+derivative(singular_values,     lambda g, _, x: left_vectors(x) * g[..., None, :] @ right_vectors(x))
 derivative(left_vectors,        left_vectors_vjp)
 derivative(right_vectors,       right_vectors_vjp)
 derivative(orthogonal,          orthogonal_vjp)

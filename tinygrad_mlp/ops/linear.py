@@ -33,10 +33,10 @@ def full(g, x, y, mode):
 
 
 # fmt: off
-derivative(np.matmul,    lambda g, out, x, y: matmul_left(g, x, y),
-                         lambda g, out, x, y: matmul_right(g, x, y))
-derivative(np.convolve,  lambda g, out, x, y, mode="full": np.convolve(full(g, x, y, mode), np.flip(y), "full")[len(y) - 1 : len(y) - 1 + len(x)],
-                         lambda g, out, x, y, mode="full": np.convolve(full(g, x, y, mode), np.flip(x), "full")[len(x) - 1 : len(x) - 1 + len(y)])
+derivative(np.matmul,    lambda g, _, x, y: matmul_left(g, x, y),
+                         lambda g, _, x, y: matmul_right(g, x, y))
+derivative(np.convolve,  lambda g, _, x, y, mode="full": np.convolve(full(g, x, y, mode), np.flip(y), "full")[len(y) - 1 : len(y) - 1 + len(x)],
+                         lambda g, _, x, y, mode="full": np.convolve(full(g, x, y, mode), np.flip(x), "full")[len(x) - 1 : len(x) - 1 + len(y)])
 # fmt: on
 
 

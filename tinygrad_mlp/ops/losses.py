@@ -103,7 +103,7 @@ def per_row(g, n, reduction):
     return g[:, None] if reduction == "none" else g / n if reduction == "mean" else g
 
 
-def cross_entropy_logits(g, out, logits, targets, *, label_smoothing=0.0, reduction="mean"):
+def cross_entropy_logits(g, _, logits, targets, *, label_smoothing=0.0, reduction="mean"):
     """δz = (P - Y) / N. Where the rows of Y are free, they may sum to s instead of 1: then s P - Y."""
     y = distribution(logits, targets, label_smoothing)
     p = softmax(logits)
@@ -112,7 +112,7 @@ def cross_entropy_logits(g, out, logits, targets, *, label_smoothing=0.0, reduct
     return (p - y) * per_row(g, len(logits), reduction)
 
 
-def cross_entropy_targets(g, out, logits, targets, *, label_smoothing=0.0, reduction="mean"):
+def cross_entropy_targets(g, _, logits, targets, *, label_smoothing=0.0, reduction="mean"):
     """-(1 - ε) log P / N."""
     return (label_smoothing - 1) * log_softmax(logits) * per_row(g, len(logits), reduction)
 

@@ -37,7 +37,7 @@ def deviation(x, out, axis, ddof, correction):
     return (x - np.mean(x, axis=axis, keepdims=True)) / max(freedom, 0)
 
 
-def cumsum_vjp(g, out, x, axis=None):
+def cumsum_vjp(g, _, x, axis=None):
     """Each element is in all sums from its own place on: a running sum from the end."""
     if axis is None:
         return np.reshape(np.flip(np.cumsum(np.flip(g))), x.shape)
@@ -84,7 +84,7 @@ def without_nan(x, value):
 
 
 # fmt: off
-derivative(np.sum,     lambda g, out, x, axis=None, *, keepdims=False: np.broadcast_to(spread(g, axis, keepdims), x.shape))
+derivative(np.sum,     lambda g, _, x, axis=None, *, keepdims=False: np.broadcast_to(spread(g, axis, keepdims), x.shape))
 derivative(np.mean,    lambda g, out, x, axis=None, *, keepdims=False: np.broadcast_to(spread(g / max(folded(x, out), 1), axis, keepdims), x.shape))
 derivative(np.max,     lambda g, out, x, axis=None, *, keepdims=False: share_of_ties(g, out, x, axis, keepdims))
 derivative(np.min,     lambda g, out, x, axis=None, *, keepdims=False: share_of_ties(g, out, x, axis, keepdims))
@@ -95,7 +95,7 @@ derivative(np.std,     lambda g, out, x, axis=None, *, ddof=0, correction=None, 
 derivative(euclidean,  lambda g, out, x, axis=None, *, keepdims=False: spread(g / nonzero(out), axis, keepdims) * x)
 derivative(np.cumsum,  cumsum_vjp)
 derivative(np.cumprod, cumprod_vjp)
-derivative(np.bincount, None, lambda g, out, x, weights=None, minlength=0: g[x])
+derivative(np.bincount, None, lambda g, _, x, weights=None, minlength=0: g[x])
 # fmt: on
 
 constant(

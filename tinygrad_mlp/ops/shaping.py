@@ -53,7 +53,7 @@ def take_vjp(g, out, x, indices, axis=None, *, mode="raise"):
     return scatter(g, take_index(x, indices, axis, mode), x.shape)
 
 
-def take_along_axis_vjp(g, out, x, indices, axis=-1):
+def take_along_axis_vjp(g, _, x, indices, axis=-1):
     """Add each gradient to the element that was taken: index arrays count along the other axes."""
     if axis is None:
         return np.reshape(scatter(g, indices, (x.size,)), x.shape)
@@ -83,7 +83,7 @@ def reshape_vjp(g, out, x, shape=None, order="C"):
     return put_back(g, x, np.ravel(lie, order="K") if order == "K" else np.reshape(lie, out.shape, order="A"))
 
 
-def pad_vjp(g, out, x, pad_width, mode="constant", *, constant_values=0):
+def pad_vjp(g, _, x, pad_width, mode="constant", *, constant_values=0):
     """Cut the rim off; where it was made of elements, add its gradient to them."""
     if mode not in ("constant", "empty", "edge", "reflect", "symmetric", "wrap"):
         raise ArgumentError("np.pad", expected="a mode that repeats elements, or a constant rim", got=repr(mode))
@@ -98,43 +98,43 @@ def pad_vjp(g, out, x, pad_width, mode="constant", *, constant_values=0):
 # -- new shapes ------------------------------------------------------------------------------------------------------
 derivative(np.reshape,          reshape_vjp)
 derivative(np.ravel,            lambda g, out, x, order="C": reshape_vjp(g, out, x, None, order))
-derivative(np.transpose,        lambda g, out, x, axes=None: np.transpose(g, None if axes is None else np.argsort([a % x.ndim for a in axes])))
-derivative(np.moveaxis,         lambda g, out, x, source, destination: np.moveaxis(g, destination, source))
-derivative(np.swapaxes,         lambda g, out, x, axis1, axis2: np.swapaxes(g, axis1, axis2))
-derivative(np.expand_dims,      lambda g, out, x, axis: np.reshape(g, x.shape))
-derivative(np.squeeze,          lambda g, out, x, axis=None: np.reshape(g, x.shape))
-derivative(np.broadcast_to,     lambda g, out, x, shape: g)
-derivative(np.astype,           lambda g, out, x, dtype: g)
-derivative(np.copy,             lambda g, out, x, order="K": g)
+derivative(np.transpose,        lambda g, _, x, axes=None: np.transpose(g, None if axes is None else np.argsort([a % x.ndim for a in axes])))
+derivative(np.moveaxis,         lambda g, _, x, source, destination: np.moveaxis(g, destination, source))
+derivative(np.swapaxes,         lambda g, _, x, axis1, axis2: np.swapaxes(g, axis1, axis2))
+derivative(np.expand_dims,      lambda g, _, x, axis: np.reshape(g, x.shape))
+derivative(np.squeeze,          lambda g, _, x, axis=None: np.reshape(g, x.shape))
+derivative(np.broadcast_to,     lambda g, _, x, shape: g)
+derivative(np.astype,           lambda g, _, x, dtype: g)
+derivative(np.copy,             lambda g, _, x, order="K": g)
 
 # -- elements picked -------------------------------------------------------------------------------------------------
-derivative(operator.getitem,    lambda g, out, x, index: scatter(g, index, x.shape))
-derivative(scatter,             lambda g, out, x, index, shape: g[index])
+derivative(operator.getitem,    lambda g, _, x, index: scatter(g, index, x.shape))
+derivative(scatter,             lambda g, _, x, index, shape: g[index])
 derivative(np.take,             take_vjp)
 derivative(np.take_along_axis,  take_along_axis_vjp)
-derivative(np.compress,         None, lambda g, out, condition, x, axis=None: put_back(g, x, np.compress(condition, numbers(x), axis)))
-derivative(np.extract,          None, lambda g, out, condition, x: put_back(g, x, np.extract(condition, numbers(x))))
-derivative(np.delete,           lambda g, out, x, obj, axis=None: put_back(g, x, np.delete(numbers(x), obj, axis)))
-derivative(np.diagonal,         lambda g, out, x, offset=0, axis1=0, axis2=1: put_back(g, x, np.diagonal(numbers(x), offset, axis1, axis2)))
-derivative(np.diag,             lambda g, out, x, k=0: np.diagonal(g, k) if x.ndim == 1 else put_back(g, x, np.diag(numbers(x), k)))
-derivative(np.tril,             lambda g, out, x, k=0: np.tril(g, k))
-derivative(np.triu,             lambda g, out, x, k=0: np.triu(g, k))
+derivative(np.compress,         None, lambda g, _, condition, x, axis=None: put_back(g, x, np.compress(condition, numbers(x), axis)))
+derivative(np.extract,          None, lambda g, _, condition, x: put_back(g, x, np.extract(condition, numbers(x))))
+derivative(np.delete,           lambda g, _, x, obj, axis=None: put_back(g, x, np.delete(numbers(x), obj, axis)))
+derivative(np.diagonal,         lambda g, _, x, offset=0, axis1=0, axis2=1: put_back(g, x, np.diagonal(numbers(x), offset, axis1, axis2)))
+derivative(np.diag,             lambda g, _, x, k=0: np.diagonal(g, k) if x.ndim == 1 else put_back(g, x, np.diag(numbers(x), k)))
+derivative(np.tril,             lambda g, _, x, k=0: np.tril(g, k))
+derivative(np.triu,             lambda g, _, x, k=0: np.triu(g, k))
 
 # -- elements moved and repeated -------------------------------------------------------------------------------------
-derivative(np.flip,             lambda g, out, x, axis=None: np.flip(g, axis))
-derivative(np.fliplr,           lambda g, out, x: np.fliplr(g))
-derivative(np.flipud,           lambda g, out, x: np.flipud(g))
-derivative(np.rot90,            lambda g, out, x, k=1, axes=(0, 1): np.rot90(g, -k, axes))
-derivative(np.roll,             lambda g, out, x, shift, axis=None: np.roll(g, np.negative(shift), axis))
-derivative(np.repeat,           lambda g, out, x, repeats, axis=None: put_back(g, x, np.repeat(numbers(x), repeats, axis)))
-derivative(np.tile,             lambda g, out, x, reps: put_back(g, x, np.tile(numbers(x), reps)))
-derivative(np.resize,           lambda g, out, x, new_shape: put_back(g, x, np.resize(numbers(x), new_shape)))
+derivative(np.flip,             lambda g, _, x, axis=None: np.flip(g, axis))
+derivative(np.fliplr,           lambda g, _, x: np.fliplr(g))
+derivative(np.flipud,           lambda g, _, x: np.flipud(g))
+derivative(np.rot90,            lambda g, _, x, k=1, axes=(0, 1): np.rot90(g, -k, axes))
+derivative(np.roll,             lambda g, _, x, shift, axis=None: np.roll(g, np.negative(shift), axis))
+derivative(np.repeat,           lambda g, _, x, repeats, axis=None: put_back(g, x, np.repeat(numbers(x), repeats, axis)))
+derivative(np.tile,             lambda g, _, x, reps: put_back(g, x, np.tile(numbers(x), reps)))
+derivative(np.resize,           lambda g, _, x, new_shape: put_back(g, x, np.resize(numbers(x), new_shape)))
 derivative(np.pad,              pad_vjp)
-derivative(sliding_window_view, lambda g, out, x, window_shape, axis=None: put_back(g, x, sliding_window_view(numbers(x), window_shape, axis)))
+derivative(sliding_window_view, lambda g, _, x, window_shape, axis=None: put_back(g, x, sliding_window_view(numbers(x), window_shape, axis)))
 
 # -- arrays joined ---------------------------------------------------------------------------------------------------
-derivative(np.concatenate,      lambda g, out, arrays, axis=0: parts(g, arrays, axis))
-derivative(np.stack,            lambda g, out, arrays, axis=0: np.moveaxis(g, axis, 0))
+derivative(np.concatenate,      lambda g, _, arrays, axis=0: parts(g, arrays, axis))
+derivative(np.stack,            lambda g, _, arrays, axis=0: np.moveaxis(g, axis, 0))
 
 # fmt: on
 
