@@ -10,41 +10,63 @@ True
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tinygrad_mlp import nn as nn
-from tinygrad_mlp import ops as ops
-from tinygrad_mlp import optim as optim
-from tinygrad_mlp import rules as rules
-from tinygrad_mlp.autodiff import grad as grad
-from tinygrad_mlp.autodiff import gradients as gradients
-from tinygrad_mlp.autodiff import hessian as hessian
-from tinygrad_mlp.autodiff import hvp as hvp
-from tinygrad_mlp.autodiff import jacobian as jacobian
-from tinygrad_mlp.autodiff import jvp as jvp
-from tinygrad_mlp.autodiff import value_and_grad as value_and_grad
-from tinygrad_mlp.autodiff import vjp as vjp
-from tinygrad_mlp.debugging import debug as debug
-from tinygrad_mlp.drawing import draw as draw
-from tinygrad_mlp.drawing import to_dot as to_dot
-from tinygrad_mlp.ops.activations import gelu as gelu
-from tinygrad_mlp.ops.activations import log_softmax as log_softmax
-from tinygrad_mlp.ops.activations import logsumexp as logsumexp
-from tinygrad_mlp.ops.activations import relu as relu
-from tinygrad_mlp.ops.activations import sigmoid as sigmoid
-from tinygrad_mlp.ops.activations import softmax as softmax
-from tinygrad_mlp.ops.activations import softplus as softplus
-from tinygrad_mlp.ops.losses import cross_entropy as cross_entropy
-from tinygrad_mlp.ops.losses import mse_loss as mse_loss
-from tinygrad_mlp.tensor import Tensor as Tensor
-from tinygrad_mlp.tensor import no_grad as no_grad
+from tinygrad_mlp import nn, ops, optim, rules  # noqa: F401 - ops registers the rules
+from tinygrad_mlp.autodiff import grad, gradients, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from tinygrad_mlp.debugging import debug
+from tinygrad_mlp.drawing import draw, to_dot
+from tinygrad_mlp.ops.activations import gelu, log_softmax, logsumexp, relu, sigmoid, softmax, softplus
+from tinygrad_mlp.ops.losses import cross_entropy, mse_loss
+from tinygrad_mlp.tensor import Tensor, no_grad
+
+if TYPE_CHECKING:
+    from tinygrad_mlp import data, testing, train
 
 __version__ = "0.1.0"
 
+__all__ = [
+    "Tensor",
+    "cross_entropy",
+    "data",
+    "debug",
+    "draw",
+    "gelu",
+    "grad",
+    "gradients",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
+    "log_softmax",
+    "logsumexp",
+    "mse_loss",
+    "nn",
+    "no_grad",
+    "optim",
+    "relu",
+    "rules",
+    "sigmoid",
+    "softmax",
+    "softplus",
+    "testing",
+    "to_dot",
+    "train",
+    "value_and_grad",
+    "vjp",
+]
 
-def __getattr__(name: str) -> Any:
-    """Import on first use what training, drawing and testing need, so that the import itself loads NumPy alone."""
-    if name in {"data", "train", "testing"}:
-        return import_module(f"tinygrad_mlp.{name}")
-    msg = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(msg)
+
+def __dir__() -> list[str]:
+    """The public names, for completion: what is merely imported here is not among them."""
+    return [*__all__, "__version__"]
+
+
+if not TYPE_CHECKING:  # a checker would take any name to be there
+
+    def __getattr__(name: str) -> Any:
+        """Import on first use what training and testing need, so that the import itself loads NumPy alone."""
+        if name in {"data", "train", "testing"}:
+            return import_module(f"{__name__}.{name}")
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)

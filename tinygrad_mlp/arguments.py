@@ -1,7 +1,7 @@
 """The arguments of an op: which of them are Tensors, which arrays stand behind them, what shapes they have."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Self
 
 NO_PARAMS: dict[str, Any] = {}
 
@@ -18,7 +18,7 @@ class Traced:
 
     def __record__(
         self, function: Callable[..., Any], args: tuple[Any, ...], params: dict[str, Any] = NO_PARAMS
-    ) -> Any:
+    ) -> Self:
         """Run an op and remember it: `tinygrad_mlp.tensor.record`."""
         raise NotImplementedError
 

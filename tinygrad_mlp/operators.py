@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -17,34 +17,34 @@ class Operators(Traced):
 
     # Arithmetic.
 
-    def __add__(self, other: Any) -> Any:
+    def __add__(self, other: Any) -> Self:
         return self.__record__(np.add, (self, other))
 
-    def __radd__(self, other: Any) -> Any:
+    def __radd__(self, other: Any) -> Self:
         return self.__record__(np.add, (other, self))
 
-    def __sub__(self, other: Any) -> Any:
+    def __sub__(self, other: Any) -> Self:
         return self.__record__(np.subtract, (self, other))
 
-    def __rsub__(self, other: Any) -> Any:
+    def __rsub__(self, other: Any) -> Self:
         return self.__record__(np.subtract, (other, self))
 
-    def __mul__(self, other: Any) -> Any:
+    def __mul__(self, other: Any) -> Self:
         return self.__record__(np.multiply, (self, other))
 
-    def __rmul__(self, other: Any) -> Any:
+    def __rmul__(self, other: Any) -> Self:
         return self.__record__(np.multiply, (other, self))
 
-    def __truediv__(self, other: Any) -> Any:
+    def __truediv__(self, other: Any) -> Self:
         return self.__record__(np.divide, (self, other))
 
-    def __rtruediv__(self, other: Any) -> Any:
+    def __rtruediv__(self, other: Any) -> Self:
         return self.__record__(np.divide, (other, self))
 
-    def __mod__(self, other: Any) -> Any:
+    def __mod__(self, other: Any) -> Self:
         return self.__record__(np.remainder, (self, other))
 
-    def __rmod__(self, other: Any) -> Any:
+    def __rmod__(self, other: Any) -> Self:
         return self.__record__(np.remainder, (other, self))
 
     def __floordiv__(self, other: Any) -> Any:
@@ -53,28 +53,28 @@ class Operators(Traced):
     def __rfloordiv__(self, other: Any) -> Any:
         return np.floor_divide(plain(other), self.data)
 
-    def __pow__(self, other: Any) -> Any:
+    def __pow__(self, other: Any) -> Self:
         return self.__record__(np.power, (self, other))
 
-    def __rpow__(self, other: Any) -> Any:
+    def __rpow__(self, other: Any) -> Self:
         return self.__record__(np.power, (other, self))
 
-    def __matmul__(self, other: Any) -> Any:
+    def __matmul__(self, other: Any) -> Self:
         return self.__record__(np.matmul, (self, other))
 
-    def __rmatmul__(self, other: Any) -> Any:
+    def __rmatmul__(self, other: Any) -> Self:
         return self.__record__(np.matmul, (other, self))
 
-    def __neg__(self) -> Any:
+    def __neg__(self) -> Self:
         return self.__record__(np.negative, (self,))
 
-    def __pos__(self) -> Any:
+    def __pos__(self) -> Self:
         return self
 
-    def __abs__(self) -> Any:
+    def __abs__(self) -> Self:
         return self.__record__(np.absolute, (self,))
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: Any) -> Self:
         return self.__record__(operator.getitem, (self, plain(index)))
 
     # In place, which no Tensor changes.
@@ -82,25 +82,25 @@ class Operators(Traced):
     def __setitem__(self, index: Any, value: Any) -> None:
         raise in_place("x[index] = value")
 
-    def __iadd__(self, other: Any) -> Any:
-        return self.__record__(np.add, (self.rebindable("+="), other))
+    def __iadd__(self, other: Any) -> Self:
+        return self.__record__(np.add, (self._rebindable("+="), other))
 
-    def __isub__(self, other: Any) -> Any:
-        return self.__record__(np.subtract, (self.rebindable("-="), other))
+    def __isub__(self, other: Any) -> Self:
+        return self.__record__(np.subtract, (self._rebindable("-="), other))
 
-    def __imul__(self, other: Any) -> Any:
-        return self.__record__(np.multiply, (self.rebindable("*="), other))
+    def __imul__(self, other: Any) -> Self:
+        return self.__record__(np.multiply, (self._rebindable("*="), other))
 
-    def __itruediv__(self, other: Any) -> Any:
-        return self.__record__(np.divide, (self.rebindable("/="), other))
+    def __itruediv__(self, other: Any) -> Self:
+        return self.__record__(np.divide, (self._rebindable("/="), other))
 
-    def __ipow__(self, other: Any) -> Any:
-        return self.__record__(np.power, (self.rebindable("**="), other))
+    def __ipow__(self, other: Any) -> Self:
+        return self.__record__(np.power, (self._rebindable("**="), other))
 
-    def __imatmul__(self, other: Any) -> Any:
-        return self.__record__(np.matmul, (self.rebindable("@="), other))
+    def __imatmul__(self, other: Any) -> Self:
+        return self.__record__(np.matmul, (self._rebindable("@="), other))
 
-    def rebindable(self, symbol: str) -> Any:
+    def _rebindable(self, symbol: str) -> Self:
         """``x += y`` makes a new Tensor; a leaf's old one, held by a model or an optimizer, would never change."""
         if self.node is not None and self.node.function is None:
             raise in_place(f"x {symbol} y on a leaf that requires a gradient")
@@ -143,66 +143,66 @@ class Operators(Traced):
     def __len__(self) -> int:
         return len(self.data)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Self]:
         return (self[i] for i in range(len(self.data)))
 
     # Methods.
 
     @property
-    def T(self) -> Any:
+    def T(self) -> Self:
         """The axes in reverse order."""
         return self.__record__(np.transpose, (self,))
 
     @property
-    def mT(self) -> Any:
+    def mT(self) -> Self:
         """The last two axes swapped: each matrix transposed."""
         return self.__record__(np.swapaxes, (self, -1, -2))
 
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Any:
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Self:
         """``np.sum(self, axis, keepdims=keepdims)``."""
         return self.__record__(np.sum, (self,), {"axis": axis, "keepdims": keepdims})
 
-    def mean(self, axis: Any = None, keepdims: bool = False) -> Any:
+    def mean(self, axis: Any = None, keepdims: bool = False) -> Self:
         """``np.mean(self, axis, keepdims=keepdims)``."""
         return self.__record__(np.mean, (self,), {"axis": axis, "keepdims": keepdims})
 
-    def max(self, axis: Any = None, keepdims: bool = False) -> Any:
+    def max(self, axis: Any = None, keepdims: bool = False) -> Self:
         """``np.max(self, axis, keepdims=keepdims)``."""
         return self.__record__(np.max, (self,), {"axis": axis, "keepdims": keepdims})
 
-    def min(self, axis: Any = None, keepdims: bool = False) -> Any:
+    def min(self, axis: Any = None, keepdims: bool = False) -> Self:
         """``np.min(self, axis, keepdims=keepdims)``."""
         return self.__record__(np.min, (self,), {"axis": axis, "keepdims": keepdims})
 
-    def prod(self, axis: Any = None, keepdims: bool = False) -> Any:
+    def prod(self, axis: Any = None, keepdims: bool = False) -> Self:
         """``np.prod(self, axis, keepdims=keepdims)``."""
         return self.__record__(np.prod, (self,), {"axis": axis, "keepdims": keepdims})
 
-    def var(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
+    def var(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Self:
         """``np.var(self, axis, ddof=ddof, keepdims=keepdims)``."""
         return self.__record__(np.var, (self,), {"axis": axis, "ddof": ddof, "keepdims": keepdims})
 
-    def std(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
+    def std(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Self:
         """``np.std(self, axis, ddof=ddof, keepdims=keepdims)``."""
         return self.__record__(np.std, (self,), {"axis": axis, "ddof": ddof, "keepdims": keepdims})
 
-    def cumsum(self, axis: Any = None) -> Any:
+    def cumsum(self, axis: Any = None) -> Self:
         """``np.cumsum(self, axis)``."""
         return self.__record__(np.cumsum, (self,), {"axis": axis})
 
-    def dot(self, other: Any) -> Any:
+    def dot(self, other: Any) -> Self:
         """``np.dot(self, other)``."""
         return self.__record__(np.dot, (self, other))
 
-    def clip(self, min: Any = None, max: Any = None) -> Any:
+    def clip(self, min: Any = None, max: Any = None) -> Self:
         """``np.clip(self, min, max)``."""
         return self.__record__(np.clip, (self, min, max))
 
-    def take(self, indices: Any, axis: Any = None) -> Any:
+    def take(self, indices: Any, axis: Any = None) -> Self:
         """``np.take(self, indices, axis)``."""
         return self.__record__(np.take, (self, indices), {"axis": axis})
 
-    def repeat(self, repeats: Any, axis: Any = None) -> Any:
+    def repeat(self, repeats: Any, axis: Any = None) -> Self:
         """``np.repeat(self, repeats, axis)``."""
         return self.__record__(np.repeat, (self, repeats), {"axis": axis})
 
@@ -218,31 +218,31 @@ class Operators(Traced):
         """``np.argmin(self, axis)``, a plain array."""
         return np.argmin(self.data, axis)
 
-    def ravel(self) -> Any:
+    def ravel(self) -> Self:
         """``np.ravel(self)``."""
         return self.__record__(np.ravel, (self,))
 
-    def flatten(self) -> Any:
+    def flatten(self) -> Self:
         """``np.ravel(self)``: a Tensor never changes in place, so a copy would be no different."""
         return self.ravel()
 
-    def squeeze(self, axis: Any = None) -> Any:
+    def squeeze(self, axis: Any = None) -> Self:
         """``np.squeeze(self, axis)``."""
         return self.__record__(np.squeeze, (self,), {"axis": axis})
 
-    def swapaxes(self, axis1: int, axis2: int) -> Any:
+    def swapaxes(self, axis1: int, axis2: int) -> Self:
         """``np.swapaxes(self, axis1, axis2)``."""
         return self.__record__(np.swapaxes, (self, axis1, axis2))
 
-    def reshape(self, *shape: Any) -> Any:
+    def reshape(self, *shape: Any) -> Self:
         """``np.reshape(self, shape)``; the shape as a tuple or as single integers."""
         return self.__record__(np.reshape, (self, shape[0] if len(shape) == 1 else shape))
 
-    def transpose(self, *axes: Any) -> Any:
+    def transpose(self, *axes: Any) -> Self:
         """``np.transpose(self, axes)``; the axes as a tuple or as single integers."""
         return self.__record__(np.transpose, (self,), {"axes": axes[0] if len(axes) == 1 else axes or None})
 
-    def astype(self, dtype: Any) -> Any:
+    def astype(self, dtype: Any) -> Self:
         """The same values in another floating-point dtype; the gradient is cast back."""
         return self.__record__(np.astype, (self, dtype))
 

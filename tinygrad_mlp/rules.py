@@ -30,6 +30,8 @@ from typing import Any, TypeVar
 from tinygrad_mlp.arguments import first_traced
 from tinygrad_mlp.errors import ArgumentError, MissingRuleError, UnsupportedArgumentError
 
+__all__ = ["COMPOSITES", "CONSTANTS", "RULES", "composite", "constant", "derivative", "function_name", "primitive"]
+
 Function = Callable[..., Any]
 Rule = Callable[..., Any] | None
 F = TypeVar("F", bound=Function)
@@ -224,3 +226,8 @@ def missing_rule(function: Function, argument: int | None = None) -> MissingRule
         fix=f"Register one: tg.rules.derivative({name}, lambda g, out, x: ...); or, if its gradient is zero "
         f"everywhere, tg.rules.constant({name}); or compute on x.data, which carries no gradient.",
     )
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return __all__

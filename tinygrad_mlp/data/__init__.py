@@ -7,11 +7,13 @@
 ((128, 784), (128,))
 """
 
-from tinygrad_mlp.data.batches import batches as batches
-from tinygrad_mlp.data.batches import to_float as to_float
-from tinygrad_mlp.data.idx import read_idx as read_idx
-from tinygrad_mlp.data.idx import write_idx as write_idx
-from tinygrad_mlp.data.mnist import MNIST as MNIST
-from tinygrad_mlp.data.mnist import Split as Split
-from tinygrad_mlp.data.mnist import load_mnist as load_mnist
-from tinygrad_mlp.data.mnist import verify as verify
+from tinygrad_mlp.data.batches import batches, to_float
+from tinygrad_mlp.data.idx import read_idx, write_idx
+from tinygrad_mlp.data.mnist import MNIST, Split, load_mnist, verify
+
+__all__ = ["MNIST", "Split", "batches", "load_mnist", "read_idx", "to_float", "verify", "write_idx"]
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return __all__

@@ -63,7 +63,7 @@ class Linear(Module):
         self.weight.data = aligned(self.weight.data)
         self.bias = Tensor(np.zeros(out_features, dtype), requires_grad=True, name="bias") if bias else None
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """Map an array of shape (…, in_features) to (…, out_features)."""
         product = x @ self.weight
         return product if self.bias is None else product + self.bias
@@ -181,7 +181,7 @@ class LayerNorm(Module):
         self.bias = Tensor(np.zeros(features, dtype), requires_grad=True, name="bias")
         self.eps = eps
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """Normalize the last axis."""
         if x.ndim == 0 or x.shape[-1] != self.weight.size:
             raise ShapeError("LayerNorm", expected=f"shape (…, {self.weight.size})", got=str(x.shape))
@@ -225,7 +225,7 @@ class BatchNorm1d(Module):
         self.eps = eps
         self.momentum = momentum
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """Normalize an array of shape (N, features)."""
         if x.ndim != 2 or x.shape[1] != self.weight.size:
             raise ShapeError("BatchNorm1d", expected=f"shape (N, {self.weight.size})", got=str(x.shape))

@@ -8,6 +8,7 @@ import numpy as np
 from tinygrad_mlp.errors import ArgumentError
 from tinygrad_mlp.nn.layers import GELU, Dropout, Linear, ReLU, Rng, Sigmoid, Tanh
 from tinygrad_mlp.nn.module import Module
+from tinygrad_mlp.tensor import Tensor
 from tinygrad_mlp.validation import choose, generator
 
 ACTIVATIONS = {"relu": ReLU, "tanh": Tanh, "sigmoid": Sigmoid, "gelu": GELU}
@@ -45,6 +46,9 @@ class MLP(Module):
     (32, 10)
     """
 
+    fc1: Linear  # the network of the document has two; deeper ones go on counting
+    fc2: Linear
+
     def __init__(
         self,
         *sizes: int,
@@ -72,7 +76,7 @@ class MLP(Module):
         setattr(self, name, module)
         self.steps.append(name)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         """Logits of shape (N, classes) for an array of shape (N, features)."""
         for name in self.steps:
             x = getattr(self, name)(x)

@@ -1,7 +1,7 @@
 """`Module`: the base of everything that holds parameters."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 
@@ -10,6 +10,14 @@ from tinygrad_mlp.errors import StateError
 from tinygrad_mlp.tensor import Tensor
 
 Arrays = dict[str, np.ndarray[Any, Any]]
+P = ParamSpec("P")
+R = TypeVar("R", covariant=True)
+
+
+class Forward(Protocol[P, R]):
+    """What has a `forward`: it tells a type checker what calling the module takes and returns."""
+
+    def forward(self, *args: P.args, **params: P.kwargs) -> R: ...
 
 
 class Module:
@@ -39,8 +47,8 @@ class Module:
         """What the module computes. Subclasses define it; users call the module itself."""
         raise NotImplementedError
 
-    def __call__(self, *args: Any, **params: Any) -> Any:
-        token = tensor.scope.set(Scope(tensor.scope.get(), self))
+    def __call__(self: Forward[P, R], *args: P.args, **params: P.kwargs) -> R:
+        token = tensor.scope.set(Scope(tensor.scope.get(), self))  # type: ignore[arg-type]  # self is a Module
         try:
             return self.forward(*args, **params)
         finally:

@@ -1,15 +1,17 @@
 """Functions of neural networks that NumPy lacks. Vocabulary of the rules: see `tinygrad_mlp.rules`."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from tinygrad_mlp.ops.reductions import spread
 from tinygrad_mlp.rules import derivative, primitive
 
+X = TypeVar("X", bound=Any)  # an array for an array, a Tensor for a Tensor
+
 
 @primitive
-def relu(x: Any) -> Any:
+def relu(x: X) -> X:
     """Rectified linear unit, max(0, x), element by element; its derivative at 0 is 0.
 
     >>> relu(np.array([-1.0, 0.0, 2.0]))
@@ -19,7 +21,7 @@ def relu(x: Any) -> Any:
 
 
 @primitive
-def sigmoid(x: Any) -> Any:
+def sigmoid(x: X) -> X:
     """Logistic function 1 / (1 + exp(-x)), to full relative accuracy also where it is nearly 0.
 
     >>> sigmoid(np.array([-800.0, 0.0]))
@@ -29,7 +31,7 @@ def sigmoid(x: Any) -> Any:
 
 
 @primitive
-def softplus(x: Any) -> Any:
+def softplus(x: X) -> X:
     """log(1 + exp(x)), a smooth relu, without overflow.
 
     >>> softplus(np.array([-1000.0, 1000.0]))
@@ -38,7 +40,7 @@ def softplus(x: Any) -> Any:
     return np.logaddexp(0, x)
 
 
-def gelu(x: Any) -> Any:
+def gelu(x: X) -> X:
     """Gaussian error linear unit in its tanh form, x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³))).
 
     Within 5e-4 of the exact x Φ(x). Source: Hendrycks & Gimpel, 2016, arXiv:1606.08415.
@@ -57,7 +59,7 @@ def shifted(x: Any, axis: int) -> Any:
 
 
 @primitive
-def softmax(x: Any, axis: int = -1) -> Any:
+def softmax(x: X, axis: int = -1) -> X:
     """exp(x) / Σ exp(x) along ``axis``: positive numbers that sum to 1. Shifted by the maximum, so nothing overflows.
 
     >>> softmax(np.array([0.0, 10_000.0]))
@@ -69,7 +71,7 @@ def softmax(x: Any, axis: int = -1) -> Any:
 
 
 @primitive
-def log_softmax(x: Any, axis: int = -1) -> Any:
+def log_softmax(x: X, axis: int = -1) -> X:
     """log(softmax(x)) = x - logsumexp(x), exact also where the softmax underflows.
 
     >>> log_softmax(np.array([0.0, 10_000.0]))
@@ -81,7 +83,7 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
 
 
 @primitive
-def logsumexp(x: Any, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False) -> Any:
+def logsumexp(x: X, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False) -> X:
     """log(Σ exp(x)) along ``axis`` (an int, a tuple, or None for all), shifted by the maximum.
 
     >>> logsumexp(np.array([1000.0, 1000.0])).round(3)

@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.errors import ArgumentError, DtypeError, ShapeError
-from tinygrad_mlp.ops.activations import log_softmax, shifted, softmax
+from tinygrad_mlp.ops.activations import X, log_softmax, shifted, softmax
 from tinygrad_mlp.rules import derivative, primitive
 
 
 @primitive
-def cross_entropy(logits: Any, targets: Any, *, label_smoothing: float = 0.0, reduction: str = "mean") -> Any:
+def cross_entropy(logits: X, targets: Any, *, label_smoothing: float = 0.0, reduction: str = "mean") -> X:
     """Cross-entropy of softmax(logits) against targets, L = -1/N Σᵢ Σ_c Y_ic log P_ic, computed in one stable step.
 
     Parameters
@@ -120,7 +120,7 @@ def cross_entropy_targets(g, _, logits, targets, *, label_smoothing=0.0, reducti
 derivative(cross_entropy, cross_entropy_logits, cross_entropy_targets)
 
 
-def mse_loss(prediction: Any, target: Any) -> Any:
+def mse_loss(prediction: X, target: Any) -> X:
     """Mean squared error, mean((prediction - target)²), of two arrays of the same shape.
 
     Raises

@@ -1,0 +1,42 @@
+"""The names that users may rely on: what completion shows is what `__all__` says, and no more."""
+
+import pkgutil
+import runpy
+from pathlib import Path
+
+import pytest
+
+PUBLIC = {
+    "tinygrad_mlp": """
+        Tensor cross_entropy data debug draw gelu grad gradients hessian hvp jacobian jvp log_softmax logsumexp mse_loss
+        nn no_grad optim relu rules sigmoid softmax softplus testing to_dot train value_and_grad vjp
+    """,
+    "tinygrad_mlp.Tensor": """
+        T argmax argmin astype backward clip cumsum data detach dot dtype flatten grad item mT mark_changed max mean min
+        name ndim node prod ravel repeat requires_grad reshape shape size squeeze std sum swapaxes take tolist transpose
+        var
+    """,
+    "tinygrad_mlp.nn": """
+        BatchNorm1d Dropout Flatten GELU LayerNorm Linear MLP Module ReLU Sequential Sigmoid Tanh init
+    """,
+    "tinygrad_mlp.optim": "Adam AdamW Optimizer SGD clip_grad_norm clip_grad_value schedules",
+    "tinygrad_mlp.data": "MNIST Split batches load_mnist read_idx to_float verify write_idx",
+    "tinygrad_mlp.train": """
+        Callback Checkpoint EarlyStopping History Log Progress Trainer checkpoint keep_freed_memory
+    """,
+    "tinygrad_mlp.rules": "COMPOSITES CONSTANTS RULES composite constant derivative function_name primitive",
+}
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_completion_shows_the_public_names_and_no_others(name):
+    room, names = pkgutil.resolve_name(name), sorted(PUBLIC[name].split())
+    assert sorted(n for n in dir(room) if not n.startswith("_")) == names
+    assert all(hasattr(room, n) for n in names)
+    assert sorted(getattr(room, "__all__", names)) == names
+
+
+def test_the_typed_script_runs(capsys):
+    """What `.ci/run` gives to a type checker is also true when it runs."""
+    runpy.run_path(str(Path(__file__).parent / "types" / "user.py"))
+    assert capsys.readouterr().out.endswith(" [] (1, 4)\n")
