@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from tables import row
 
 import tinygrad_mlp as tg
 from tinygrad_mlp.errors import (
@@ -36,18 +37,19 @@ def tensor(*shape, **settings):
     return tg.Tensor(np.linspace(0.5, 2.0, int(np.prod(shape))).reshape(shape), requires_grad=True, **settings)
 
 
-@pytest.mark.parametrize("symbol", OPERATORS)
-def test_operators_work_from_both_sides(symbol):
+def test_operators_work_from_both_sides():
     """Tensor ∘ Tensor, Tensor ∘ array, array ∘ Tensor and numbers give NumPy's values, as Tensors."""
-    apply, x, y = OPERATORS[symbol], tensor(2, 2), np.array([[1.5, 0.5], [2.0, 1.0]])
-    expected = apply(x.data, y)
-    for result in (apply(x, tg.Tensor(y)), apply(x, y), apply(tg.Tensor(x.data), y)):
-        assert isinstance(result, tg.Tensor)
-        np.testing.assert_array_equal(result.data, expected)
-    np.testing.assert_array_equal(apply(y, x).data, apply(y, x.data))
-    if symbol != "@":
-        np.testing.assert_array_equal(apply(x, 2.0).data, apply(x.data, 2.0))
-        np.testing.assert_array_equal(apply(2.0, x).data, apply(2.0, x.data))
+    x, y = tensor(2, 2), np.array([[1.5, 0.5], [2.0, 1.0]])
+    for symbol, apply in OPERATORS.items():
+        with row(symbol):
+            expected = apply(x.data, y)
+            for result in (apply(x, tg.Tensor(y)), apply(x, y), apply(tg.Tensor(x.data), y)):
+                assert isinstance(result, tg.Tensor)
+                np.testing.assert_array_equal(result.data, expected)
+            np.testing.assert_array_equal(apply(y, x).data, apply(y, x.data))
+            if symbol != "@":
+                np.testing.assert_array_equal(apply(x, 2.0).data, apply(x.data, 2.0))
+                np.testing.assert_array_equal(apply(2.0, x).data, apply(2.0, x.data))
 
 
 @given(hnp.arrays(float, hnp.array_shapes(max_dims=3, max_side=3), elements=st.floats(-5, 5)))
@@ -71,20 +73,23 @@ def test_comparisons_and_argmax_give_plain_arrays():
     assert [float(v) for v in x] == [0.5, 1.25, 2.0]
 
 
-@pytest.mark.parametrize(
-    "method, args",
+METHODS = (
     [("sum", (0,)), ("mean", (1,)), ("max", (0,)), ("min", (1,)), ("prod", (0,)), ("var", (1,)), ("std", (0,)),
      ("cumsum", (1,)), ("dot", (np.ones(3),)), ("ravel", ()), ("flatten", ()), ("squeeze", ()), ("swapaxes", (0, 1)),
      ("clip", (0.7, 1.5)), ("take", ([0, 2], 1)), ("repeat", (2, 0)),
-     ("reshape", (3, 2)), ("transpose", (1, 0)), ("astype", (np.float32,))],
+     ("reshape", (3, 2)), ("transpose", (1, 0)), ("astype", (np.float32,))]
 )  # fmt: skip
-def test_methods_are_those_of_arrays(method, args):
+
+
+def test_methods_are_those_of_arrays():
     """Same name, same arguments, same values as on an ndarray, and recorded."""
-    x = tensor(2, 3)
-    result = getattr(x, method)(*args)
-    np.testing.assert_allclose(result.data, getattr(x.data, method)(*args))
-    result.sum().backward()
-    assert x.grad.shape == (2, 3)
+    for method, args in METHODS:
+        with row(method):
+            x = tensor(2, 3)
+            result = getattr(x, method)(*args)
+            np.testing.assert_allclose(result.data, getattr(x.data, method)(*args))
+            result.sum().backward()
+            assert x.grad.shape == (2, 3)
 
 
 def test_tensors_are_hashable_by_identity():
@@ -92,12 +97,10 @@ def test_tensors_are_hashable_by_identity():
     assert len({x, y, x}) == 2
 
 
-@pytest.mark.parametrize(
-    "convert", [np.asarray, lambda x: np.array([x, x]), lambda x: np.ones(3).__iadd__(x), np.array]
-)
-def test_no_gradient_is_lost_in_a_conversion(convert):
-    with pytest.raises((GraphError, UnsupportedArgumentError), match=r"np\.stack|y = f\(x\)"):
-        convert(tensor(3))
+def test_no_gradient_is_lost_in_a_conversion():
+    for convert in (np.asarray, lambda x: np.array([x, x]), lambda x: np.ones(3).__iadd__(x), np.array):
+        with pytest.raises((GraphError, UnsupportedArgumentError), match=r"np\.stack|y = f\(x\)"):
+            convert(tensor(3))
 
 
 def test_assigning_a_tensor_into_an_array_says_what_to_write():
@@ -118,8 +121,7 @@ def test_no_copy_is_made_of_an_array():
     assert tg.Tensor(array, requires_grad=True).detach().data is array
 
 
-@pytest.mark.parametrize(
-    "call, error, message",
+ERRORS = (
     [
         (lambda x: x @ x, ShapeError, r"np\.matmul: .*\(2, 3\) and \(2, 3\)"),
         (lambda x: x + np.ones(4), ShapeError, r"np\.add: .*\(2, 3\) and \(4,\)"),
@@ -151,11 +153,14 @@ def test_no_copy_is_made_of_an_array():
         (lambda x: tg.cross_entropy(x[0], np.array([0])), ShapeError, r"logits of shape \(N, C\)"),
         (lambda x: tg.cross_entropy(x, np.array([0, 1]), label_smoothing=2.0), ValueError, r"from 0 to 1, got 2\.0"),
         (lambda x: tg.cross_entropy(x, np.array([0, 1]), reduction="avg"), ValueError, '\"mean\", \"sum\" or \"none\"'),
-    ],
+    ]
 )  # fmt: skip
-def test_errors_name_the_op_the_shapes_and_the_way_out(call, error, message):
-    with pytest.raises(error, match=message):
-        call(tensor(2, 3))
+
+
+def test_errors_name_the_op_the_shapes_and_the_way_out():
+    for call, error, message in ERRORS:
+        with row(message), pytest.raises(error, match=message):
+            call(tensor(2, 3))
 
 
 def test_numpys_own_errors_keep_their_type_and_say_where():
@@ -169,7 +174,7 @@ def test_a_shape_error_carries_the_operands_for_drawing():
     with pytest.raises(ShapeError) as caught:
         x @ x
     assert caught.value.function is np.matmul
-    assert caught.value.operands == (x, x) or caught.value.operands[0] is x
+    assert [operand is x for operand in caught.value.operands] == [True, True]
 
 
 def test_rebinding_a_result_is_allowed():
@@ -280,15 +285,6 @@ def test_transposes():
     np.testing.assert_array_equal(batch.mT.data, batch.data.mT)
 
 
-def test_inputs_by_keyword_are_differentiated():
-    x = tensor(3)
-    np.sum(a=x).backward()
-    np.testing.assert_array_equal(x.grad, np.ones(3))
-    low = tg.Tensor(1.0, requires_grad=True)
-    np.clip(x, a_min=low, a_max=None).sum().backward()
-    assert low.grad == 1.0
-
-
 def test_an_argument_without_a_rule_is_an_error_not_a_zero():
     @tg.rules.primitive
     def scaled(x, factor):
@@ -316,10 +312,3 @@ def test_copies_and_pickles_of_leaves():
         assert twin.name == "w"
         twin.data[0] = 9
         assert x.data[0] == 0.5
-
-
-def test_the_root_has_an_infinite_slope_at_zero():
-    x = tg.Tensor([0.0], requires_grad=True)
-    with np.errstate(divide="ignore"):
-        np.sqrt(x).sum().backward()
-    assert x.grad == np.inf

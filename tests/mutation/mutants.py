@@ -163,17 +163,6 @@ def affected(changed: list[FunctionType]) -> list:
     return direct + [f for f, definition in COMPOSITES.items() if depends(definition)]
 
 
-def parameters(test: FunctionType) -> Iterator[dict]:
-    """The arguments with which pytest runs a parametrized test."""
-    choices = []
-    for mark in test.pytestmark:
-        names, values = mark.args
-        names = names if isinstance(names, tuple) else (names,)
-        choices.append([dict(zip(names, v if len(names) > 1 else (v,), strict=True)) for v in values])
-    for chosen in itertools.product(*choices):
-        yield {name: value for one in chosen for name, value in one.items()}
-
-
 def notices(functions: list) -> bool:
     """Whether a case of one of these functions fails."""
     checks = [test_rules.test_first_order, test_rules.test_second_order, test_rules.test_value]
@@ -181,11 +170,9 @@ def notices(functions: list) -> bool:
     try:
         for check in checks:
             for function in functions:
-                for case in CASES[function]:
-                    check(function, case)
+                check(function)
         for test in OTHERS:
-            for options in parameters(test):
-                test(**options)
+            test()
     except Exception:
         return True
     return False

@@ -15,6 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 import tinygrad_mlp as tg
 from tinygrad_mlp.ops import einsum, elementwise, linalg, norms, reductions, shaping
+from tinygrad_mlp.rules import function_name
 
 rng = np.random.default_rng(0)
 
@@ -26,6 +27,11 @@ class Case:
     call: Callable[..., Any]
     arrays: tuple[Any, ...]
     keeps_float32: bool = field(default=True, kw_only=True)
+
+    def __str__(self) -> str:
+        code = getattr(self.call, "__code__", None)
+        call = f"line {code.co_firstlineno}" if code else function_name(self.call)
+        return f"{call} on {', '.join(str(a.shape) for a in self.arrays)}"
 
 
 def case(call, *arrays, **options):

@@ -6,7 +6,7 @@ from hypothesis import find, given
 from hypothesis import strategies as st
 
 import tinygrad_mlp as tg
-from tinygrad_mlp.testing import check_grads, strategies
+from tinygrad_mlp.testing import strategies
 
 
 @given(strategies.arrays(dtype=np.float32, min_value=-1, max_value=2))
@@ -102,11 +102,3 @@ def test_programs_have_diamonds():
     """Some program lets one result go two ways that meet again."""
     found = find(strategies.programs(inputs=1), lambda p: repr(p).count("a ") + repr(p).count("a)") > 3)
     assert np.isfinite(found(np.array([0.5]))).all()
-
-
-@given(strategies.programs(inputs=2), strategies.broadcastable_arrays(2, max_dims=2))
-def test_programs_are_smooth(program, arrays):
-    """Smooth programs have first and second derivatives everywhere, and the engine knows them."""
-    report = check_grads(program, *arrays)
-    assert not report.kinks
-    assert not report.singular
