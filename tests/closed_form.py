@@ -1,4 +1,4 @@
-"""The equations of the seed document, written out in plain NumPy: what the engine's gradients are held against."""
+"""The equations of `docs/2-layer-mlp.md`, written out in plain NumPy: what the engine's gradients are held against."""
 
 from typing import Any, NamedTuple
 

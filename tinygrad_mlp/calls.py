@@ -50,11 +50,11 @@ class Call:
         self.outer = keep and any(id(leaf) not in own for leaf in topological_order(self.outputs, self.since)[1])
 
     def value(self) -> Any:
-        """The results, as the caller is to have them."""
+        """The results, as arrays or Tensors, whichever the caller passed in."""
         return pack([present(output, self.tensors, self.outer) for output in self.outputs], self.several)
 
     def pull(self, seeds: Sequence[Any]) -> list[Any]:
-        """The gradients of ⟨outputs, seeds⟩ with respect to the inputs, as the caller is to have them."""
+        """The gradients of ⟨outputs, seeds⟩ with respect to the inputs, as arrays or Tensors."""
         outer = self.outer or any(carries(seed) for seed in seeds)
         found = differentiate(self.outputs, seeds, self.inputs, since=self.since, create_graph=outer)
         return [present(g, self.tensors or any_tensor(seeds), outer) for g in found]
@@ -102,7 +102,7 @@ def fresh(value: Any) -> Tensor:
 
 
 def present(result: Any, tensors: bool, outer: bool) -> Any:
-    """A result as the caller is to have it: recorded if ``outer``, else cut off, and an array unless ``tensors``."""
+    """A result, recorded if ``outer``, else without history, and an array unless ``tensors``."""
     if outer:
         return as_tensor(result)
     return Tensor(plain_array(result)) if tensors else plain_array(result)

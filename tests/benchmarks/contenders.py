@@ -90,7 +90,7 @@ def updater(params, optimizer):
 
 
 def numpy(batch, optimizer):
-    """The equations of the seed document by hand."""
+    """The equations of the document by hand."""
     x, labels = data(batch)
     params = weights()
     update = updater(params, optimizer)

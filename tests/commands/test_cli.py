@@ -438,7 +438,7 @@ def test_a_reader_that_has_had_enough(small_data):
 
 @pytest.mark.parametrize("ending", ["svg", "png", "html", "dot"])
 def test_draw_writes_every_kind_of_picture(ending, call, trained, small_data):
-    """Of the run's own network on its own data; without a run, of the seed's."""
+    """Of the run's own network on its own data; without a run, of that of the document."""
     assert call("draw", "--checkpoint", trained, "--out", f"a.{ending}") == (0, [f"wrote a.{ending}"], [])
     assert call("draw", "--out", f"b.{ending}")[0] == 0
     for name, width in (("a", "64"), ("b", "784")):

@@ -24,7 +24,7 @@ def browser():
 
 @pytest.fixture
 def page(browser, tmp_path):
-    """The page of the network of the seed, loaded; it must leave no word in the console."""
+    """The page of the network of the document, loaded; it must leave no word in the console."""
     model = tg.nn.MLP(784, 128, 10, rng=0)
     x = np.random.default_rng(0).random((32, 784), np.float32)
     tg.draw(tg.cross_entropy(model(x), np.arange(32) % 10), path=tmp_path / "graph.html")
@@ -50,7 +50,7 @@ def part_in_view(page):
 
 
 def test_the_slider_replays_the_backward_pass(page):
-    """Each step of the keyboard shows the next op, its gradients, and which equation of the seed they are."""
+    """Each step of the keyboard shows the next op, its gradients, and which equation of the document they are."""
     from selenium.webdriver.common.keys import Keys
 
     told = []

@@ -1,4 +1,4 @@
-"""The engine's gradients of the two-layer network against the closed form of the seed document."""
+"""The engine's gradients of the two-layer network against the closed form of the document."""
 
 import closed_form
 import numpy as np

@@ -33,7 +33,7 @@ def setting(default: Any, text: str, **more: Any) -> Any:
 
 @dataclass
 class Config:
-    """Everything a training run depends on. The defaults train the network of the seed document.
+    """Everything a training run depends on. The defaults train the network of the document, ``docs/2-layer-mlp.md``.
 
     Raises
     ------

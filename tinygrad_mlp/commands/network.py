@@ -42,11 +42,11 @@ def draw_network(
     path : str or Path
         File to write, see `tinygrad_mlp.draw`.
     model : Module, optional
-        Default: the untrained network of the seed, ``MLP(784, 128, 10)``.
+        Default: the untrained network of the document, ``MLP(784, 128, 10)``.
     source : str or path-like, optional
         Of the images, see `tinygrad_mlp.data.load_mnist`.
     batch_size : int
-        So many test images, the first.
+        Number of images, taken from the start of the test set.
     **options
         Of `tinygrad_mlp.to_dot`.
 

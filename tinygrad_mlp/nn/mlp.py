@@ -1,4 +1,4 @@
-"""The multi-layer perceptron of the seed document, of any depth."""
+"""Multi-layer perceptron of any depth."""
 
 from itertools import pairwise
 from typing import Any
@@ -17,14 +17,14 @@ ACTIVATIONS = {"relu": ReLU, "tanh": Tanh, "sigmoid": Sigmoid, "gelu": GELU}
 class MLP(Module):
     """Linear layers with an activation between them: ``MLP(784, 128, 10)`` is h = ReLU(X W1 + b1), z = h W2 + b2.
 
-    The result are the logits z; the softmax is part of the loss, `tinygrad_mlp.cross_entropy`.
+    Returns the logits z; the softmax is part of the loss, `tinygrad_mlp.cross_entropy`.
 
     Parameters
     ----------
     *sizes : int
         Features of the input, of each hidden layer, and of the output.
     activation : {"relu", "tanh", "sigmoid", "gelu"}
-        After each layer but the last.
+        Activation after each layer but the last.
     init : {"he", "xavier", "normal"}
         Initial weights, see `tinygrad_mlp.nn.init`.
     dropout : float, 0 <= dropout < 1

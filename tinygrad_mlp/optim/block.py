@@ -56,7 +56,7 @@ class Block:
         Those of their group.
     slots : list of Slot
     change : ndarray, 1-D
-        Room for their gradients, which the optimizer turns into what is subtracted from the parameters.
+        Buffer: first the gradients; after `update`, the change to subtract.
     buffers : dict of str to ndarray, 1-D
         What is remembered from step to step.
     """

@@ -23,7 +23,7 @@ def clip_grad_norm(params: Iterable[Any], max_norm: float, *, error_if_nonfinite
     params : iterable
         Tensors, or pairs of a name and a Tensor. Those without a gradient are skipped.
     max_norm : float
-        At least 0; ``math.inf`` only measures.
+        At least 0. With ``math.inf`` nothing is clipped; the norm is still returned.
     error_if_nonfinite : bool
         Raise if the norm is not finite. Otherwise NaN or infinity in one gradient makes all NaN or zero, as in PyTorch.
 

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from tinygrad_mlp.errors import ArgumentError
 from tinygrad_mlp.validation import at_least_zero, whole_number
 
+__all__ = ["Schedule", "constant", "cosine", "step", "warmup"]
+
 Schedule = Callable[[int], float]
 
 
