@@ -183,9 +183,11 @@ def pullback(
     inputs: set[int] | None = None,
     create_graph: bool = False,
     free: bool = False,
-    visit: Visit | None = None,
 ) -> None:
     """Carry gradients from outputs back to everything they depend on.
+
+    Where ``backward_observer`` is set, it is called with ``gradients``, and what it returns is told of each gradient
+    that flows along an edge, in the order of the pass: ``(tensor, parent, contribution)``.
 
     Parameters
     ----------
@@ -202,15 +204,11 @@ def pullback(
         Call the rules with Tensors instead of arrays, so that the gradients are recorded in turn.
     free : bool
         Free each node once it is done with.
-    visit : callable, optional
-        ``(tensor, parent, contribution)``: told of each gradient that flows along an edge, in the order of the pass.
-        Default: what ``backward_observer`` makes of ``gradients``, where `debug` has set it.
     """
     summed: set[int] = set()  # totals allocated here, which may be added to in place
     needed = None if inputs is None else dependents(recorded, inputs)
-    watch = backward_observer.get()
-    if visit is None and watch is not None:
-        visit = watch(gradients)
+    observe = backward_observer.get()
+    visit = None if observe is None else observe(gradients)
     while recorded:
         tensor = recorded.pop()
         node = tensor.node

@@ -24,7 +24,7 @@ def browser():
 
 @pytest.fixture
 def page(browser, tmp_path):
-    """The page of the network of the document, loaded; it must leave no word in the console."""
+    """The page of the document's network, loaded; its console must stay empty."""
     model = tg.nn.MLP(784, 128, 10, rng=0)
     x = np.random.default_rng(0).random((32, 784), np.float32)
     tg.draw(tg.cross_entropy(model(x), np.arange(32) % 10), path=tmp_path / "graph.html")

@@ -11,7 +11,7 @@ import tinygrad_mlp as tg
 from tinygrad_mlp.drawing import op_labels
 from tinygrad_mlp.drawing.describe import describe
 from tinygrad_mlp.drawing.picture import Kind, State
-from tinygrad_mlp.drawing.rule_errors import own_errors
+from tinygrad_mlp.drawing.rule_errors import rule_errors
 from tinygrad_mlp.errors import ArgumentError, GraphError, ShapeError
 from tinygrad_mlp.graph import topological_order
 from tinygrad_mlp.testing import strategies
@@ -195,7 +195,7 @@ def test_steps_follow_the_engine():
     ]  # fmt: skip
 
 
-def test_equations_of_the_seed_are_named_and_others_are_not():
+def test_equations_of_the_document_are_named_and_others_are_not():
     told = [equation.split(" ")[0] for s in describe(mlp_loss()).steps for equation in s.equations]
     assert told == ["δz", "δz,", "∇b₂", "δh", "∇W₂", "δa₁", "δa₁,", "∇b₁", "∇W₁"]
     deeper = describe(mlp_loss(tg.nn.MLP(6, 5, 5, 3, rng=0)))
@@ -312,7 +312,7 @@ def test_a_rule_that_raises_is_to_blame():
 
     tg.rules.derivative(broken, lambda g, out, x: g.no_such_method())
     y = broken(np.stack([leaf(1.0), leaf(2.0)])).sum()
-    assert own_errors(topological_order([y])[0]) == {id(y.node.args[0]): np.inf} | dict.fromkeys(
+    assert rule_errors(topological_order([y])[0]) == {id(y.node.args[0]): np.inf} | dict.fromkeys(
         (id(y), id(y.node.args[0].node.args[0])), pytest.approx(0, abs=1e-6)
     )
 

@@ -83,7 +83,7 @@ def test_a_network_at_work_on_images(kind, tmp_path, small_data):
     assert all(p.grad is None for p in model.parameters())
 
 
-def test_the_network_of_the_seed_is_drawn_unless_told_otherwise(tmp_path):
+def test_the_network_of_the_document_is_drawn_unless_told_otherwise(tmp_path):
     assert draw_network(tmp_path / "graph.dot").picture.facts[:3] == [
         "MLP(784 → 128 → 10)", "101,770 parameters", "batch of 128",
     ]  # fmt: skip

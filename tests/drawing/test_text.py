@@ -13,7 +13,7 @@ import tinygrad_mlp as tg
 from tinygrad_mlp.drawing.html import roles
 from tinygrad_mlp.drawing.labels import latin1
 from tinygrad_mlp.drawing.render import render
-from tinygrad_mlp.drawing.statistics import extent, measure, number, percent, size_of
+from tinygrad_mlp.drawing.statistics import measure, number, percent, shape_text, size_of
 from tinygrad_mlp.drawing.styles import THEMES
 
 PROGRAM = """
@@ -118,7 +118,7 @@ def test_histograms_count_every_finite_element():
 
 def test_numbers_are_short():
     assert [number(x) for x in (0.0, 1 / 3, -1e-9, 1e20)] == ["0", "0.333", "-1e-09", "1e+20"]
-    assert [extent(s) for s in ((), (3,), (0, 2))] == ["scalar", "3", "0×2"]
+    assert [shape_text(s) for s in ((), (3,), (0, 2))] == ["scalar", "3", "0×2"]
     assert [percent(*p) for p in ((0, 5), (1, 300), (299, 300), (5, 5))] == ["0 %", "<1 %", ">99 %", "100 %"]
     assert [size_of(n) for n in (0, 999, 1000, 999_999, 10**12)] == ["0 B", "999 B", "1 kB", "1 MB", "1 TB"]
 

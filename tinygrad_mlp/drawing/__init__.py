@@ -51,10 +51,10 @@ def to_dot(
     Parameters
     ----------
     *outputs : Tensor, or ShapeError, or GradientError or its report
-        What to draw the way to: a loss, several outputs, an op that failed on shapes that did not fit, or a failed
-        gradient check, in which each op is coloured by the error of its own rule.
+        What to draw the graph of: a loss, several outputs, an op that failed because shapes did not fit, or a failed
+        gradient check, in which ops whose own rule is wrong are red.
     model : Module, optional
-        Whose names parameters and modules get. Default: the outermost modules that ran.
+        Module that parameters and modules are named after. Default: the outermost modules that ran.
     depth : int, optional
         How many levels of modules are drawn open; those below fold to a box each. Default all.
     collapse : collection of str
@@ -63,11 +63,11 @@ def to_dot(
         Whether to show shapes, statistics of values, and gradients. With ``grads=False`` parameters show the
         gradient that is in their ``grad``.
     direction : {"TB", "LR", "BT", "RL"}
-        Of the forward pass: top to bottom, left to right, and so on.
+        Direction of the forward pass: top to bottom, left to right, and so on.
     theme : {"light", "dark", "print"}
-        Colours.
+        Colours of the drawing.
     max_nodes : int
-        Past so many boxes modules fold, the innermost first, and the footer says so.
+        Above this number of boxes, modules are folded, innermost first; the footer says so.
     histograms : bool
         Whether to count histograms for the HTML page.
 
@@ -114,7 +114,7 @@ def draw(*outputs: Any, path: "str | Path | None" = None, **options: "Unpack[Opt
     *outputs
         See `to_dot`.
     path : str or Path, optional
-        File to write. Its ending says how: ``.svg`` and ``.png``; ``.html`` for a page to explore and to step
+        File to write. The suffix selects the format: ``.svg`` and ``.png``; ``.html`` for a page to explore and to step
         through the backward pass with; ``.dot`` for text; ``.pdf`` and whatever else the renderer knows.
     **options
         The keyword arguments of `to_dot`.

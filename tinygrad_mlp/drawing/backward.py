@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.arguments import Traced
-from tinygrad_mlp.graph import pullback
+from tinygrad_mlp.graph import backward_observer, pullback
 
 
 @dataclass
@@ -48,10 +48,13 @@ def backward_pass(outputs: list[Traced], recorded: list[Traced]) -> Flow:
         total = flow.totals.get(edge[1])
         flow.totals[edge[1]] = contribution if total is None else total + contribution
 
+    token = backward_observer.set(lambda gradients: visit)
     try:
         with np.errstate(all="ignore"):
-            pullback(list(recorded), dict(flow.totals), visit=visit)
+            pullback(list(recorded), dict(flow.totals))
         flow.complete = True
     except Exception as error:  # a rule that is wrong is a reason to look at the graph, not to be refused a picture
         flow.problem = f"{type(error).__name__}: {error}"
+    finally:
+        backward_observer.reset(token)
     return flow

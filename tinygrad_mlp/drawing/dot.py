@@ -1,12 +1,13 @@
 """From the plain data of a picture to DOT text: pure, and the same bytes for the same picture."""
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from tinygrad_mlp.drawing.labels import attributes, footer, parameter, words
-from tinygrad_mlp.drawing.picture import Box, Cluster, Edge, Kind, Picture, State
+from tinygrad_mlp.drawing.picture import Box, Cluster, Edge, Gradient, Kind, Picture, State
 from tinygrad_mlp.drawing.rule_errors import BLAMED
-from tinygrad_mlp.drawing.statistics import extent, number, size_of
+from tinygrad_mlp.drawing.statistics import number, shape_text, size_of
 from tinygrad_mlp.drawing.styles import FONT, FONT_SIZE, LABELLED_EDGES, SMALL, Theme
 
 # Straight lines and a few rounds of improvement: what graphviz needs to lay out thousands of boxes in a second.
@@ -106,72 +107,135 @@ def nested(picture: Picture, nodes: dict[str, list[str]], theme: Theme) -> Itera
 
 
 def node(box: Box, theme: Theme, *, shapes: bool, straight: bool) -> str:
-    """One box."""
+    """One box: the look of its kind, then what overrides it."""
     look: dict[str, object] = {"id": box.id, "tooltip": hint(box)}
     if box.kind is Kind.PARAMETER:
         return f"{box.id} [{attributes(look | {'shape': 'plain'})} label={parameter(box, theme, shapes=shapes)}]"
-    if straight:
-        look["group"] = "spine"
-    wrong = box.error is not None and box.error > BLAMED
-    trouble = wrong or box.kind is Kind.FAILED or (box.found is not None and not box.found.finite)
-    trouble = trouble or (box.kind is Kind.MODULE and bool(box.health))
-    if trouble:
-        look |= {"fillcolor": theme.trouble, "color": theme.trouble_line, "peripheries": 2}
-    lines = [box.title]
-    if box.kind is Kind.DATA:
-        look = {"shape": "box", "style": "filled", "fillcolor": theme.data, "color": theme.data_line} | look
-        lines.append((extent(box.shape or ()) + " " if shapes else "") + box.dtype)
-    elif box.kind is Kind.MODULE:
-        look = {"shape": "box3d", "style": "filled", "fillcolor": theme.module, "color": theme.module_line} | look
-        ops = f"{len(box.functions)} op{'s' if len(box.functions) > 1 else ''} folded"
-        lines.append(f"{ops}, {box.parameters:,} parameters" if box.parameters else ops)
-        lines += [f"gradient: {words(box.gradient)}"] if box.parameters else []
-        if box.parameters and not trouble and box.gradient.state in (State.ZERO, State.NONE):
-            look |= {"fillcolor": theme.warning, "color": theme.warning_line}
-    elif box.kind is Kind.FAILED:
-        look = {"shape": "octagon", "style": "filled", "penwidth": 2} | look
-    else:
-        look = {"shape": "ellipse", "style": "filled", "fillcolor": theme.op, "color": theme.op_line} | look
+    kind = LOOKS[box.kind]
+    look = kind.shape | {"fillcolor": getattr(theme, kind.role), "color": getattr(theme, f"{kind.role}_line")} | look
+    look |= {"group": "spine"} if straight else {}
+    look |= emphasis(box, theme)
+    label = [box.title, *kind.lines(box, shapes=shapes), *output_line(box), *health_lines(box)]
+    return f"{box.id} [{attributes(look | {'label': label})}]"
+
+
+def data_lines(box: Box, *, shapes: bool) -> list[str]:
+    """What data says under its name."""
+    return [f"{shape_text(box.shape or ())} {box.dtype}" if shapes else box.dtype]
+
+
+def module_lines(box: Box, *, shapes: bool) -> list[str]:
+    """What a folded module says under its name; all of it with or without shapes."""
+    ops = f"{len(box.functions)} op{'s' if len(box.functions) > 1 else ''} folded"
+    if not box.parameters:
+        return [ops]
+    return [f"{ops}, {box.parameters:,} parameters", f"gradient: {words(box.gradient)}"]
+
+
+def no_lines(box: Box, *, shapes: bool) -> list[str]:
+    """What an op says under its name: its shape and gradient stand on the edges."""
+    return []
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a kind of box looks: the roles of its colours, its shape, and the lines under its name."""
+
+    role: str
+    shape: dict[str, object]
+    lines: Callable[..., list[str]] = no_lines
+
+
+LOOKS = {
+    Kind.DATA: Look("data", {"shape": "box", "style": "filled"}, data_lines),
+    Kind.MODULE: Look("module", {"shape": "box3d", "style": "filled"}, module_lines),
+    Kind.FAILED: Look("trouble", {"shape": "octagon", "style": "filled", "penwidth": 2, "peripheries": 2}),
+    Kind.OP: Look("op", {"shape": "ellipse", "style": "filled", "margin": "0.06,0.03"}),
+}
+
+
+def emphasis(box: Box, theme: Theme) -> dict[str, object]:
+    """What changes a box's look: trouble before a missing gradient, that before being an output."""
+    look: dict[str, object] = {}
+    if box.kind is Kind.OP:
         look["penwidth"] = 1 if box.kept is None else 2.4
-        look["margin"] = "0.06,0.03"
-    if box.output is not None:
-        value = number(box.value) if box.value is not None else extent(box.shape or ())
-        lines.append(f"{box.output} = {value}" if box.value is not None else f"{box.output} {value}")
-        look |= {"shape": "box"} if box.kind is Kind.OP else {}
-        look |= {} if trouble else {"fillcolor": theme.output, "color": theme.output_line}
-    if box.health:
-        lines += textwrap.wrap(box.health + (", first here" if box.first_trouble else ""), 48)
+        look |= {"shape": "box"} if box.output is not None else {}
+    if is_troubled(box):
+        look |= {"fillcolor": theme.trouble, "color": theme.trouble_line, "peripheries": 2}
+    elif box.output is not None:
+        look |= {"fillcolor": theme.output, "color": theme.output_line}
+    elif box.kind is Kind.MODULE and box.parameters and box.gradient.state in (State.ZERO, State.NONE):
+        look |= {"fillcolor": theme.warning, "color": theme.warning_line}
+    return look
+
+
+def is_troubled(box: Box) -> bool:
+    """Whether a box is drawn in red: an op that failed, a value that is not finite, or a wrong rule."""
+    infinite = bool(box.health) if box.kind is Kind.MODULE else box.found is not None and not box.found.finite
+    return infinite or box.kind is Kind.FAILED or is_wrong(box)
+
+
+def is_wrong(box: Box) -> bool:
+    """Whether a gradient check blames the rule of an op."""
+    return box.error is not None and box.error > BLAMED
+
+
+def output_line(box: Box) -> list[str]:
+    """The name of an output with its value, or its shape where it is no scalar."""
+    if box.output is None:
+        return []
+    return [
+        f"{box.output} {shape_text(box.shape or ())}" if box.value is None else f"{box.output} = {number(box.value)}"
+    ]
+
+
+def health_lines(box: Box) -> list[str]:
+    """What is wrong with a value, and what a gradient check says of the op's rule."""
+    lines = textwrap.wrap(box.health + (", first here" if box.first_trouble else ""), 48) if box.health else []
     if box.error is not None:
-        lines.append(f"rule is off by {number(100 * box.error)} %" if wrong else "rule is right")
-    return f"{box.id} [{attributes(look | {'label': lines})}]"
+        lines.append(f"rule is off by {number(100 * box.error)} %" if is_wrong(box) else "rule is right")
+    return lines
 
 
 def edge(e: Edge, theme: Theme, *, shapes: bool, labelled: bool, straight: bool) -> str:
     """One use of a value."""
-    look: dict[str, object] = {"id": e.id}
-    lines = []
-    if shapes or e.stretched is not None:
-        lines.append(extent(e.shape) + ("" if e.stretched is None else f" -> {extent(e.stretched)}"))
-    if e.times > 1:
-        lines[-1:] = [" ".join([*lines[-1:], f"(×{e.times})"])]
-    state, found = e.gradient.state, e.gradient.found
-    if state is State.NOT_NEEDED:
-        look |= {"style": "dotted", "color": theme.data_line, "penwidth": 1.4}
-    elif e.stretched is not None:
-        look["style"] = "dashed"
-    if state is State.NUMBER and found is not None:
-        lines.append(f"grad {found.trouble or number(found.norm)}")
-        if not found.finite:
-            look |= {"color": theme.trouble_line, "fontcolor": theme.trouble_line, "penwidth": 2}
-    elif state in (State.ZERO, State.NONE):
-        lines.append("grad 0 everywhere" if state is State.ZERO else "no grad arrives")
-        look |= {"color": theme.warning_line, "fontcolor": theme.warning_line, "penwidth": 2}
-    if straight:
-        look["weight"] = 10
+    lines = [*shape_line(e, shapes=shapes), *gradient_line(e.gradient)]
+    look: dict[str, object] = {"id": e.id} | line_style(e, theme)
+    look |= {"weight": 10} if straight else {}
     look["tooltip"] = lines
     if labelled and lines:
         look["label"] = [f" {line} " for line in lines]
     return f"{e.source} -> {e.target} [{attributes(look)}]"
+
+
+def shape_line(e: Edge, *, shapes: bool) -> list[str]:
+    """The shape on an edge, what it was broadcast to, and how often it is used."""
+    said = []
+    if shapes or e.stretched is not None:
+        said.append(shape_text(e.shape) + ("" if e.stretched is None else f" -> {shape_text(e.stretched)}"))
+    if e.times > 1:
+        said.append(f"(×{e.times})")
+    return [" ".join(said)] if said else []
+
+
+def gradient_line(gradient: Gradient) -> list[str]:
+    """The gradient on an edge."""
+    if gradient.state is State.NUMBER and gradient.found is not None:
+        return [f"grad {gradient.found.trouble or number(gradient.found.norm)}"]
+    return {State.ZERO: ["grad 0 everywhere"], State.NONE: ["no grad arrives"]}.get(gradient.state, [])
+
+
+def line_style(e: Edge, theme: Theme) -> dict[str, object]:
+    """Dotted where no gradient flows, dashed where a value was broadcast; red and amber as on boxes."""
+    state, found = e.gradient.state, e.gradient.found
+    look: dict[str, object] = {"style": "dashed"} if e.stretched is not None else {}
+    if state is State.NOT_NEEDED:
+        return {"style": "dotted", "color": theme.data_line, "penwidth": 1.4}
+    if state in (State.ZERO, State.NONE):
+        look |= {"color": theme.warning_line, "fontcolor": theme.warning_line, "penwidth": 2}
+    elif found is not None and not found.finite:
+        look |= {"color": theme.trouble_line, "fontcolor": theme.trouble_line, "penwidth": 2}
+    return look
 
 
 def hint(box: Box) -> list[str]:
@@ -180,7 +244,7 @@ def hint(box: Box) -> list[str]:
     if box.where:
         lines.append(f"in {box.where}")
     if box.shape is not None:
-        lines.append(f"{extent(box.shape)} {box.dtype}")
+        lines.append(f"{shape_text(box.shape)} {box.dtype}")
     if box.kept is not None:
         lines.append(f"{size_of(box.kept)} kept for backward")
     return lines

@@ -1,4 +1,4 @@
-"""Which closed-form equation of backpropagation each gradient is, for the network of the document, section 4."""
+"""Which closed-form equation of backpropagation each gradient is, for the document's two-layer network, section 4."""
 
 import numpy as np
 

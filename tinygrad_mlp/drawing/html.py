@@ -12,7 +12,7 @@ from typing import Any
 from tinygrad_mlp.drawing.labels import words
 from tinygrad_mlp.drawing.op_labels import short
 from tinygrad_mlp.drawing.picture import Box, Edge, Kind, Picture
-from tinygrad_mlp.drawing.statistics import Statistics, extent, number, percent, size_of
+from tinygrad_mlp.drawing.statistics import Statistics, number, percent, shape_text, size_of
 from tinygrad_mlp.drawing.styles import THEMES, Theme
 from tinygrad_mlp.rules import RULES
 
@@ -27,9 +27,9 @@ def page(picture: Picture, svg: str, theme: str = "light") -> str:
     picture : Picture
         What the SVG shows.
     svg : str
-        As graphviz wrote it.
+        The SVG as graphviz wrote it.
     theme : {"light", "dark", "print"}
-        What the page starts with. With "light" it follows the reader's system.
+        Colours that the page starts with. With "light" it follows the reader's system.
     """
     fixed = {"dark": ' data-theme="dark"', "print": ' data-theme="light"'}.get(theme, "")
     title = html.escape(picture.facts[0] if picture.facts else "graph")
@@ -128,7 +128,7 @@ def shown(box: Box) -> dict[str, Any]:
     if box.where:
         lines.append(("error" if box.kind is Kind.FAILED else "module", box.where))
     if box.shape is not None:
-        lines.append(("shape", f"{extent(box.shape)} {box.dtype}"))
+        lines.append(("shape", f"{shape_text(box.shape)} {box.dtype}"))
     if box.parameters:
         lines.append(("parameters", f"{box.parameters:,}"))
     if box.kind in (Kind.OP, Kind.MODULE):
@@ -142,12 +142,12 @@ def shown(box: Box) -> dict[str, Any]:
         "title": box.title,
         "lines": lines,
         "rules": [rule for function in dict.fromkeys(box.functions) for rule in rule_lines(function)],
-        "value": statistics(box.found),
-        "gradient": {"state": words(box.gradient)} | statistics(box.gradient.found),
+        "value": statistics_lines(box.found),
+        "gradient": {"state": words(box.gradient)} | statistics_lines(box.gradient.found),
     }
 
 
-def statistics(found: Statistics | None) -> dict[str, Any]:
+def statistics_lines(found: Statistics | None) -> dict[str, Any]:
     """Statistics as text, and the histogram."""
     if found is None:
         return {}
@@ -176,9 +176,9 @@ def rule_lines(function: Callable[..., Any]) -> list[dict[str, str]]:
 
 def about(e: Edge, boxes: dict[str, Box]) -> str:
     """An edge in words."""
-    stretched = f", broadcast to {extent(e.stretched)}" if e.stretched is not None else ""
+    stretched = f", broadcast to {shape_text(e.stretched)}" if e.stretched is not None else ""
     times = f", used {e.times} times" if e.times > 1 else ""
     return (
-        f"{boxes[e.source].title} to {boxes[e.target].title}: {extent(e.shape)}{stretched}{times}; "
+        f"{boxes[e.source].title} to {boxes[e.target].title}: {shape_text(e.shape)}{stretched}{times}; "
         f"gradient: {words(e.gradient)}"
     )

@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Mapping
 
 from tinygrad_mlp.drawing.picture import Box, Gradient, Picture, State
-from tinygrad_mlp.drawing.statistics import extent, number
+from tinygrad_mlp.drawing.statistics import number, shape_text
 from tinygrad_mlp.drawing.styles import SMALL, Theme
 
 ASCII = str.maketrans({"→": "->", "←": "<-", "−": "-", "–": "-", "…": "...", "∇": "grad ", "≤": "<=", "≥": ">="})
@@ -28,7 +28,7 @@ def parameter(box: Box, theme: Theme, *, shapes: bool) -> str:
     rows = [f"<B>{plain_html(box.title)}</B>"]
     if shapes:
         count = f" · {box.parameters:,}" if len(box.shape or ()) > 1 else ""
-        rows.append(plain_html(extent(box.shape or ()) + count))
+        rows.append(plain_html(shape_text(box.shape or ()) + count))
     if box.health:
         rows.append(plain_html(box.health))
     elif box.found is not None:

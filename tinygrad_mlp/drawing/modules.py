@@ -89,17 +89,7 @@ class Modules:
         return open_scopes, None
 
 
-def common(first: list[Any], second: list[Any]) -> list[Any]:
-    """The scopes that two places share."""
-    shared = []
-    for a, b in zip(first, second, strict=False):
-        if a is not b:
-            break
-        shared.append(a)
-    return shared
-
-
-def operands(args: Any) -> Iterator[tuple[int, Any]]:
+def array_operands(args: Any) -> Iterator[tuple[int, Any]]:
     """The arrays among the arguments of an op that get a box, each with the position of its argument.
 
     Numbers stand in the op's label instead.

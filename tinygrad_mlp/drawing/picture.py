@@ -19,7 +19,7 @@ class Kind(Enum):
 
 
 class State(Enum):
-    """What is known of a gradient. The four look different, and so does a fifth: required, and yet none arrives."""
+    """What is known about a gradient. Each of the five states is drawn differently."""
 
     NOT_NEEDED = "not needed"
     NOT_RUN = "backward not run"

@@ -80,7 +80,7 @@ def number(value: float) -> str:
 
 
 def percent(part: int, whole: int) -> str:
-    """A share that is said to be all or nothing only if it is.
+    """A percentage; 0 % and 100 % appear only when exact.
 
     >>> percent(51, 100), percent(1, 1000), percent(999, 1000), percent(5, 5)
     ('51 %', '<1 %', '>99 %', '100 %')
@@ -93,10 +93,10 @@ def percent(part: int, whole: int) -> str:
     return f"{rounded} %"
 
 
-def extent(shape: tuple[int, ...]) -> str:
+def shape_text(shape: tuple[int, ...]) -> str:
     """A shape as the pictures write it.
 
-    >>> extent((128, 784)), extent((10,)), extent(())
+    >>> shape_text((128, 784)), shape_text((10,)), shape_text(())
     ('128×784', '10', 'scalar')
     """
     return "×".join(map(str, shape)) or "scalar"

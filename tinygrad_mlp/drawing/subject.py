@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.arguments import Traced, unfolded
-from tinygrad_mlp.drawing.rule_errors import own_errors
+from tinygrad_mlp.drawing.rule_errors import rule_errors
 from tinygrad_mlp.errors import ArgumentError, GraphError, ShapeError
 from tinygrad_mlp.graph import topological_order
 from tinygrad_mlp.tensor import Tensor
@@ -53,7 +53,7 @@ def understand(things: tuple[Any, ...]) -> Subject:
         elif hasattr(report, "arguments"):
             check = True
             f = report.f if hasattr(report, "f") else partial(report.function, **report.params)
-            subject.outputs += checked(f, report.arguments)
+            subject.outputs += rerun(f, report.arguments)
         else:
             raise ArgumentError(
                 "draw", expected="Tensors, a ShapeError that an op raised, or the report of a failed gradient check",
@@ -70,12 +70,12 @@ def understand(things: tuple[Any, ...]) -> Subject:
             fix="Draw before backward(), or keep the graph with backward(retain_graph=True).",
         ) from error  # fmt: skip
     if check:
-        subject.errors = own_errors(subject.recorded)
+        subject.errors = rule_errors(subject.recorded)
         subject.notes.append("red: ops whose backward rule disagrees with a finite difference of that op alone")
     return subject
 
 
-def checked(f: Callable[..., Any], arguments: tuple[Any, ...]) -> list[Traced]:
+def rerun(f: Callable[..., Any], arguments: tuple[Any, ...]) -> list[Traced]:
     """Run a function that failed a gradient check once more, on Tensors, to get its graph."""
     args = []
     for i, arg in enumerate(arguments):
