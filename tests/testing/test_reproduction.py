@@ -3,13 +3,14 @@
 import subprocess
 import sys
 import textwrap
+from itertools import takewhile
 
 import numpy as np
 import pytest
 from hypothesis import given
 
 from tinygrad_mlp.testing import GradientError, check_grads, strategies
-from tinygrad_mlp.testing.reproduction import literal, script
+from tinygrad_mlp.testing.reproduction import literal, matching_lambda, script
 
 HELPER = np.array([1.0, 2.0])
 
@@ -52,6 +53,21 @@ def test_script_names_the_function():
     assert "table = np.array([1., 2.])\n" in code
     assert "def scaled(x):\n    return x * factor + table\n" in code
     assert run(code, "-").returncode == 0
+
+
+def test_the_right_lambda_of_a_line_is_found():
+    """Of several lambdas that begin on a line, nested or alike, each is told by where its code stands."""
+    outer, same, alike = lambda x: lambda y: y * x, lambda x: x + 1, lambda x: x + 1.0
+    functions = [
+        outer, outer(3), same, alike,
+        lambda x:
+            x * 2
+            + 1,
+    ]  # fmt: skip
+    assert list(map(matching_lambda, functions)) == [
+        "lambda x: lambda y: y * x", "lambda y: y * x", "lambda x: x + 1", "lambda x: x + 1.0", "lambda x: x * 2 + 1",
+    ]  # fmt: skip
+    assert matching_lambda(eval("lambda x: x")) is None  # noqa: S307 - a lambda without source
 
 
 def test_large_arrays_are_not_printed():
@@ -127,15 +143,13 @@ def test_pytest_shows_the_reproduction_of_the_shrunk_example(tmp_path):
         def test_softsign(x):
             check_grads(softsign, x, order=1)
     """
-    path = tmp_path / "test_softsign.py"
-    path.write_text(textwrap.dedent(test))
-    result = run("", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore", str(path), cwd=tmp_path)
+    (tmp_path / "test_softsign.py").write_text(textwrap.dedent(test))
+    options = ("-q", "-p", "no:cacheprovider", "-W", "ignore")
+    result = run("", "-m", "pytest", *options, "test_softsign.py", cwd=tmp_path)
     assert result.returncode == 1
-    shown = [line.removeprefix("E").strip() for line in result.stdout.split("\n")]
-    assert "To reproduce:" in shown
-    call = next(line for line in shown if line.startswith("check_grads(") and "np.array" in line)
-    assert len(call) < 60, "the example has been shrunk"
-    start, end = shown.index("import numpy as np"), shown.index(call) + 1
-    lines = [line.removeprefix("E").removeprefix("       ") for line in result.stdout.split("\n")]
-    repeated = run("\n".join(line.lstrip() if "return" not in line else line for line in lines[start:end]), "-")
+    message = [line[1:] for line in result.stdout.split("\n") if line.startswith("E")]  # so pytest marks its lines
+    after = textwrap.dedent("\n".join(message)).split("To reproduce:\n")[1].split("\n")
+    code = textwrap.dedent("\n".join(takewhile(lambda line: line.startswith("    ") or not line, after)))
+    assert "check_grads(softsign, np.array(" in code, "the example has been shrunk to one element"
+    repeated = run(code, "-")
     assert "GradientError: Gradients of softsign: wrong at order 1." in repeated.stderr

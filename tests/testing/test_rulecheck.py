@@ -82,7 +82,7 @@ BROKEN = {
     "no mutation": (square, edits),
     "ownership": (square, keeps),
     "dtypes": (lambda x: x * np.float64(2) + np.zeros(1), lambda g, out, x: 2 * g),
-    "shapes": (square, lambda g, out, x: np.sum(2 * g * x, axis=0)),
+    "gradient shapes": (square, lambda g, out, x: np.sum(2 * g * x, axis=0)),
     "layouts": (square, lambda g, out, x: 2 * g * (np.ascontiguousarray(x) if x.flags.c_contiguous else 0 * x)),
     "broadcasting": (square, lambda g, out, x: (2.0 if x.shape[:1] != (1,) else 1.0) * g * x),
     "value": (lambda x: x * 2 + next(chance), lambda g, out, x: 2 * g),

@@ -29,8 +29,8 @@ def check_network(rng: np.random.Generator | int = 0) -> Iterator[str]:
     Examples
     --------
     >>> print(next(check_network()))
-    np.add: right in value, derivatives, single arguments, broadcasting, shapes, dtypes, layouts, linearity, adjoint,
-    no mutation, ownership
+    np.add: right in value, derivatives, single arguments, broadcasting, gradient shapes, dtypes, layouts, linearity,
+    adjoint, no mutation, ownership
     """
     rng = np.random.default_rng(rng)
     x, y, w = rng.normal(size=(4, 3)), rng.normal(size=(4, 3)), rng.normal(size=(3, 2))

@@ -10,14 +10,19 @@ True
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tinygrad_mlp.errors import GradientError as GradientError
-from tinygrad_mlp.testing.gradcheck import check_grads as check_grads
-from tinygrad_mlp.testing.gradient_report import Comparison as Comparison
-from tinygrad_mlp.testing.gradient_report import GradientReport as GradientReport
-from tinygrad_mlp.testing.rulecheck import RuleReport as RuleReport
-from tinygrad_mlp.testing.rulecheck import check_rule as check_rule
+from tinygrad_mlp.errors import GradientError
+from tinygrad_mlp.testing.gradcheck import check_grads
+from tinygrad_mlp.testing.gradient_report import Comparison, GradientReport
+from tinygrad_mlp.testing.rulecheck import RuleReport, check_rule
+
+if TYPE_CHECKING:
+    from tinygrad_mlp.testing import strategies
+
+__all__ = [
+    "Comparison", "GradientError", "GradientReport", "RuleReport", "check_grads", "check_rule", "strategies",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
@@ -26,3 +31,8 @@ def __getattr__(name: str) -> Any:
         return import_module("tinygrad_mlp.testing.strategies")
     msg = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(msg)
+
+
+def __dir__() -> list[str]:
+    """The public names, the strategies among them."""
+    return __all__

@@ -149,7 +149,7 @@ def disagreement(case: Case, arrays: Sequence[Array], order: int) -> Problems:
         )
 
 
-def shapes(case: Case) -> Problems:
+def gradient_shapes(case: Case) -> Problems:
     """A rule returns a shape that its input broadcasts to; the engine sums it back."""
     for _, arrays in [("", case.arrays), *case.variants()]:
         for name, x, gradient in case.rule_calls(arrays, random_weights(case.rng, case.value(arrays))):
@@ -221,7 +221,7 @@ def no_mutation(case: Case) -> Problems:
 
 
 def ownership(case: Case) -> Problems:
-    """Rules hand out no memory of their inputs, keep no g, and make no Tensor of plain arrays."""
+    """A rule returns no view of its inputs, keeps no reference to g, and returns arrays when given arrays."""
     g = random_weights(case.rng, case.value(case.arrays))
     for name, x, gradient in case.rule_calls(case.arrays, g):
         if isinstance(gradient, Traced):
@@ -242,6 +242,6 @@ def same(a: Any, b: Any, *terms: Any) -> bool:
 
 
 DEMANDS: tuple[Callable[[Case], Problems], ...] = (
-    value, derivatives, single_arguments, broadcasting, shapes, dtypes, layouts, linearity, adjoint, no_mutation,
-    ownership,
+    value, derivatives, single_arguments, broadcasting, gradient_shapes, dtypes, layouts, linearity, adjoint,
+    no_mutation, ownership,
 )  # fmt: skip

@@ -6,13 +6,12 @@ an op of the user's own. Their source comes from `inspect`; what has none become
 
 import ast
 import builtins
-import dis
 import inspect
 import re
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
-from types import CodeType, ModuleType
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -152,30 +151,23 @@ def source_lines(f: Callable[..., Any]) -> str | None:
 
 
 def matching_lambda(f: Callable[..., Any]) -> str | None:
-    """The source of a lambda, picked from among those that begin on its line by what they compile to."""
-    text = source_lines(f) or ""
-    found = []
-    for start in (m.start() for m in re.finditer(r"\blambda\b", text)):
-        ends = (m.end() for m in re.finditer(r"\S", text[start:]))
-        for end in sorted(ends, reverse=True):
-            if is_python(f"({text[start : start + end]}\n)", "eval"):
-                tree = ast.parse(f"({text[start : start + end]}\n)", mode="eval").body
-                if isinstance(tree, ast.Lambda):
-                    found.append(ast.unparse(tree))
-                    break
-    matching = {one for one in found if fingerprint(compiled(one)) == fingerprint(f.__code__)}
-    return matching.pop() if len(matching) == 1 else None
-
-
-def compiled(text: str) -> CodeType:
-    """The code of the lambda that an expression consists of."""
-    return next(c for c in compile(text, "<lambda>", "eval").co_consts if isinstance(c, CodeType))
-
-
-def fingerprint(code: CodeType) -> tuple[Any, ...]:
-    """What two functions of the same source have in common, whether names are found around them or are global."""
-    loads = [i.argval for i in dis.get_instructions(code) if i.opname.startswith(("LOAD_", "BINARY_", "COMPARE_"))]
-    return code.co_varnames, [repr(load) for load in loads if not isinstance(load, CodeType)]
+    """The source of a lambda, found by the positions of its code: the smallest body that they all lie in."""
+    try:
+        tree = ast.parse("".join(inspect.findsource(f)[0]))
+    except (OSError, TypeError, SyntaxError):
+        return None
+    code = f.__code__
+    spans = [((row, column), (last_row, last)) for row, last_row, column, last in code.co_positions() if last]
+    bodies = {
+        ((body.lineno, body.col_offset), (body.end_lineno, body.end_col_offset)): node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Lambda) and node.lineno == code.co_firstlineno
+        for body in [node.body]
+    }
+    around = [(start, end) for start, end in bodies if all(start <= a and b <= end for a, b in spans)]
+    if not around or (not spans and len(around) > 1):  # Python 3.12 keeps no position of a constant
+        return None
+    return ast.unparse(bodies[max(around)])  # of nested ones, the last to begin
 
 
 def is_python(text: str, mode: str = "exec") -> bool:

@@ -62,7 +62,7 @@ def check_rule(function: Function, *args: Any, rng: np.random.Generator | int = 
     The value on Tensors is that on arrays; first and second derivatives are right, for each argument, also where
     arguments broadcast, are empty or 0-d (as far as the function itself allows), and for each memory layout; float32
     stays float32; the gradient is linear in the incoming one, and adjoint to the forward derivative, ⟨J v, w⟩ =
-    ⟨v, Jᵀ w⟩; rules fed with arrays make no Tensors, edit nothing, hand out no memory of their inputs and keep nothing.
+    ⟨v, Jᵀ w⟩; rules given arrays return arrays, edit nothing, return no view of an input and keep no reference to g.
 
     Parameters
     ----------

@@ -28,6 +28,8 @@ except ImportError as error:
         fix="pip install tinygrad-mlp[testing]",
     ) from error  # fmt: skip
 
+__all__ = ["arrays", "axes", "broadcastable_arrays", "elements", "labels", "layouts", "modules", "programs", "shapes"]
+
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
 Draw = Callable[[st.SearchStrategy[Any]], Any]
