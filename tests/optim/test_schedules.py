@@ -1,6 +1,7 @@
 """Schedules: their formulas, their bounds, their errors."""
 
 import math
+import pickle
 import re
 
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 from tables import row
 
 from tinygrad_mlp.errors import ArgumentError
-from tinygrad_mlp.optim import schedules
+from tinygrad_mlp.optim import SGD, schedules
+from tinygrad_mlp.tensor import Tensor
 
 lrs = st.floats(0, 10, allow_subnormal=False)
 lengths = st.integers(1, 1000)
@@ -67,6 +69,21 @@ def test_warmup(lr, total_steps, rise, s):
 def test_warmup_of_no_steps_is_the_schedule_itself():
     inner = schedules.step(1.0, 2, 0.5)
     assert [schedules.warmup(inner, 0)(s) for s in range(6)] == [inner(s) for s in range(6)]
+
+
+def test_schedules_can_be_pickled():
+    """An optimizer goes to another process with its schedule."""
+    inner = schedules.step(1.0, 2, 0.5)
+    for schedule in (schedules.constant(0.1), inner, schedules.cosine(1.0, 9, 0.1), schedules.warmup(inner, 3)):
+        copy = pickle.loads(pickle.dumps(schedule))  # noqa: S301 - made here
+        assert [copy(s) for s in range(12)] == [schedule(s) for s in range(12)]
+
+
+def test_a_schedule_that_overflows_is_refused_by_the_optimizer():
+    optimizer = SGD([Tensor([1.0], requires_grad=True)], schedules.step(1.0, 1, 1e200))
+    optimizer.step_count = 2
+    with pytest.raises(ArgumentError, match="the schedule at step 2 to be a finite number, at least 0, got inf"):
+        optimizer.step()
 
 
 BAD = {

@@ -6,6 +6,7 @@ inside ``optimizer.step()``. It keeps no state, so that it can be plotted, and r
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 from tinygrad_mlp.errors import ArgumentError
 from tinygrad_mlp.validation import at_least_zero, whole_number
@@ -29,7 +30,7 @@ def constant(lr: float) -> Schedule:
     0.1
     """
     lr = at_least_zero("schedules.constant", "lr", lr)
-    return lambda step: lr
+    return partial(_constant, lr)
 
 
 def step(lr: float, every: int, gamma: float) -> Schedule:
@@ -58,7 +59,7 @@ def step(lr: float, every: int, gamma: float) -> Schedule:
     lr = at_least_zero("schedules.step", "lr", lr)
     every = whole_number("schedules.step", "every", every, least=1)
     gamma = at_least_zero("schedules.step", "gamma", gamma)
-    return lambda step: lr * gamma ** (step // every)
+    return partial(_step, lr, every, gamma)
 
 
 def cosine(lr: float, total_steps: int, final: float = 0.0) -> Schedule:
@@ -91,7 +92,7 @@ def cosine(lr: float, total_steps: int, final: float = 0.0) -> Schedule:
     lr = at_least_zero("schedules.cosine", "lr", lr)
     total_steps = whole_number("schedules.cosine", "total_steps", total_steps, least=1)
     final = at_least_zero("schedules.cosine", "final", final)
-    return lambda step: final + (lr - final) * (1 + math.cos(math.pi * min(step, total_steps) / total_steps)) / 2
+    return partial(_cosine, lr, total_steps, final)
 
 
 def warmup(schedule: Schedule, steps: int) -> Schedule:
@@ -123,4 +124,26 @@ def warmup(schedule: Schedule, steps: int) -> Schedule:
             fix="Write warmup(constant(lr), steps).",
         )  # fmt: skip
     steps = whole_number("schedules.warmup", "steps", steps, least=0)
-    return lambda step: schedule(0) * ((step + 1) / steps) if step < steps else schedule(step - steps)
+    return partial(_warmup, schedule, steps)
+
+
+# The formulas stand outside the functions that check their arguments, so that schedules can be pickled.
+
+
+def _constant(lr: float, step: int) -> float:
+    return lr
+
+
+def _step(lr: float, every: int, gamma: float, step: int) -> float:
+    try:
+        return lr * gamma ** (step // every)
+    except OverflowError:
+        return math.inf  # which the optimizer refuses, and names the step
+
+
+def _cosine(lr: float, total_steps: int, final: float, step: int) -> float:
+    return final + (lr - final) * (1 + math.cos(math.pi * min(step, total_steps) / total_steps)) / 2
+
+
+def _warmup(schedule: Schedule, steps: int, step: int) -> float:
+    return schedule(0) * ((step + 1) / steps) if step < steps else schedule(step - steps)
