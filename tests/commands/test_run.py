@@ -77,10 +77,10 @@ def test_a_finished_run_resumes_to_itself(config, finished):
 def test_equal_seeds_give_equal_runs(config, finished, tmp_path, monkeypatch):
     """And another seed another one."""
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    expected, _ = checkpoint.load_model(finished[0] / "last.npz")
+    expected, _ = checkpoint.read(finished[0] / "last.npz")
     for seed, equal in ((0, True), (1, False)):
         run.train(Config(**{**vars(config), "seed": seed}), tmp_path / str(seed))
-        state, _ = checkpoint.load_model(tmp_path / str(seed) / "last.npz")
+        state, _ = checkpoint.read(tmp_path / str(seed) / "last.npz")
         assert all(np.array_equal(state[name], expected[name]) for name in state) == equal
 
 

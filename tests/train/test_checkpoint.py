@@ -137,7 +137,7 @@ def test_only_the_first_fit_after_resuming_sets_the_generator_back(tmp_path):
     orders = []
     for epochs in (2, 3):
         resumed.fit((X, Y), (X, Y), epochs, BATCH, rng)
-        orders.append(resumed.shuffle_state)
+        orders.append(resumed._shuffle_state)
     assert orders[0] != orders[1]
 
 
@@ -155,10 +155,8 @@ def test_history_and_configuration_are_in_the_file(tmp_path):
     trainer.fit((X, Y), None, 1, BATCH, rng)
     with np.load(tmp_path / "last.npz", allow_pickle=False) as file:
         assert {name.split("/")[0] for name in file.files} == {"model", "optimizer", "callback", "progress"}
-    state, config = checkpoint.load_model(tmp_path / "last.npz")
-    assert config == {"x": 1}
-    assert state.keys() == trainer.model.state_dict().keys()
-    _, progress = checkpoint.read(tmp_path / "last.npz")
+    progress = checkpoint.read_progress(tmp_path / "last.npz")
+    assert progress["config"] == {"x": 1}
     assert progress["history"] == [{**trainer.history[0], "norm": 0.5}]
 
 
@@ -210,9 +208,9 @@ def test_a_damaged_file_is_bad_data_or_the_same(saved, data):
         (lambda path: None, "expected a checkpoint, got no such file."),
         (lambda path: path.mkdir(), "expected a whole checkpoint, got one that cannot be read"),
         (lambda path: path.write_text("hello"), "expected a whole checkpoint, got one that cannot be read"),
-        (lambda path: np.savez(path, weights=X), "expected a whole checkpoint, got one that cannot be read"),
-        (lambda path: np.savez(path, progress=np.array("3")), "expected a whole checkpoint, got one that cannot"),
-        (lambda path: np.savez(path, progress=np.array("{}")), "expected a checkpoint of this version, got one"),
+        (lambda path: np.savez(path, weights=X), "expected a whole checkpoint, got one whose progress cannot be read"),
+        (lambda path: np.savez(path, progress=np.array("3")), "expected a checkpoint of this version, got one where"),
+        (lambda path: np.savez(path, progress=np.array("{}")), "expected a checkpoint of this version, got one where"),
         (lambda path: np.savez(path, progress=np.array({}, object)), "expected a whole checkpoint, got one that"),
     ],
 )  # fmt: skip
@@ -280,18 +278,9 @@ def test_a_full_disk_leaves_the_old_checkpoint_whole(saved, tmp_path, monkeypatc
         with pytest.raises(OSError, match=r"No space left on device: .*best\.npz"):
             run(trainer, rng)
         with pytest.raises(OSError, match=r"No space left on device: .*last\.npz"):
-            checkpoint.save(path, trainer)
+            trainer.save(path)
     assert path.read_bytes() == saved
     assert [p.name for p in tmp_path.iterdir()] == ["last.npz"], "no half-written file is left"
-
-
-def test_a_half_written_file_of_a_killed_run_does_no_harm(saved, tmp_path):
-    (tmp_path / "last.npz").write_bytes(saved)
-    (tmp_path / "last.npz.partial").write_bytes(saved[:100])
-    trainer, _ = start(tmp_path)
-    trainer.resume(tmp_path / "last.npz")
-    checkpoint.save(tmp_path / "last.npz", trainer)
-    assert [p.name for p in tmp_path.iterdir()] == ["last.npz"]
 
 
 def test_saving_what_was_loaded_gives_the_same_file(saved, tmp_path):
@@ -300,8 +289,7 @@ def test_saving_what_was_loaded_gives_the_same_file(saved, tmp_path):
     path.write_bytes(saved)
     trainer, _ = start(tmp_path)
     trainer.resume(path)
-    trainer.rng.bit_generator.state = trainer.rng_state
-    checkpoint.save(path, trainer)
+    trainer.save(path)
     (tmp_path / "before.npz").write_bytes(saved)
     (arrays, progress), (arrays_before, progress_before) = (
         checkpoint.read(path),

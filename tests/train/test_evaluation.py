@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinygrad_mlp as tg
+from tinygrad_mlp.errors import NonFiniteError
 from tinygrad_mlp.train.evaluation import evaluating, predict
 
 images = np.random.default_rng(0).integers(0, 256, (7, 2, 3), dtype=np.uint8)
@@ -34,3 +35,13 @@ def test_modes_come_back_after_an_error():
     with pytest.raises(RuntimeError):
         fail()
     assert [m.training for _, m in model.named_modules()] == [True, False, True]
+
+
+@pytest.mark.parametrize("value", [np.nan, 3e38])
+def test_logits_that_are_not_finite_have_no_class(value):
+    model = tg.nn.MLP(6, 5, 4, rng=0)
+    model.fc1.weight.data[...] = value
+    with pytest.raises(
+        NonFiniteError, match="predict: expected finite outputs of the network, got NaN or infinity for"
+    ):
+        predict(model, images)

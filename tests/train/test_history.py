@@ -15,7 +15,7 @@ numbers = st.lists(st.floats(0, 10), min_size=1, max_size=20)
 
 @given(numbers, st.sampled_from(["val_loss", "train_loss", "val_accuracy"]))
 def test_the_best_epoch(values, monitor):
-    """Property: nothing is better than the best epoch, and nothing before it as good; losses small, others large."""
+    """Property: nothing is better than the best epoch, and nothing before it as good."""
     history = History({"epoch": i, monitor: value} for i, value in enumerate(values, start=1))
     best = history.best_epoch(monitor)
     keys = [value if monitor.endswith("loss") else -value for value in history.column(monitor)]
@@ -28,6 +28,13 @@ def test_no_best_epoch():
         History().best_epoch("val_loss")
     with pytest.raises(ArgumentError, match=r"one of \['epoch', 'train_loss'\], got 'val_los'"):
         History([{"epoch": 1, "train_loss": 1.0, "val_loss": None}]).best_epoch("val_los")
+
+
+def test_nan_is_never_the_best():
+    nan = float("nan")
+    for values, best in (([nan, 2.0, 1.0, nan], 3), ([2.0, nan, 3.0], 1), ([nan, nan], 1)):
+        history = History({"epoch": i, "val_loss": value} for i, value in enumerate(values, start=1))
+        assert history.best_epoch("val_loss") == best
 
 
 losses = st.lists(st.none() | st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=5)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinygrad_mlp as tg
-from tinygrad_mlp.errors import ArgumentError, NonFiniteError, ShapeError
+from tinygrad_mlp.errors import ArgumentError, NonFiniteError, ShapeError, StateError
 from tinygrad_mlp.train import Callback, Checkpoint, Trainer
 
 rng = np.random.default_rng(0)
@@ -367,6 +367,58 @@ def test_wrong_arguments_are_refused_before_training(changes, error, message):
         make(Recorder(log)).fit(**given_arguments)
     assert str(caught.value) == message
     assert log == []
+
+
+def interrupted(directory):
+    """A run of 20 examples in batches of 8 that ended after the first batch."""
+    trainer = make(Recorder([], at="step 0.1", act=lambda trainer: trainer._interrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        trainer.fit((X, Y), None, 1, 8, 0)
+    trainer.save(directory / "last.npz")
+    return directory / "last.npz"
+
+
+@pytest.mark.parametrize(
+    "change", [{"batch_size": 4}, {"batch_size": 16}, {"train": (X[1:], Y[1:])}, {"drop_last": True}]
+)
+def test_the_rest_of_an_epoch_is_cut_as_it_began(change, tmp_path):
+    """Other batches would leave examples out, or show them twice; they are for the next epoch."""
+    path = interrupted(tmp_path)
+    trainer = make()
+    trainer.resume(path)
+    arguments = {"train": (X, Y), "validation": None, "epochs": 1, "batch_size": 8, "rng": 0}
+    with pytest.raises(StateError, match=r"^fit: expected the rest of an epoch after batch 1, with .*'batch_size': 8"):
+        trainer.fit(**arguments | change)
+    trainer.fit(**arguments)
+    assert trainer.optimizer.step_count == 3
+    trainer.fit(**arguments | change | {"epochs": 2})
+    assert trainer.epoch == 2
+
+
+def test_the_generator_of_a_resumed_run_is_of_the_same_kind(tmp_path):
+    trainer = make()
+    trainer.resume(interrupted(tmp_path))
+    with pytest.raises(StateError, match="fit: expected rng with a PCG64, as in the saved run, got MT19937"):
+        trainer.fit((X, Y), None, 1, 8, np.random.Generator(np.random.MT19937(0)))
+
+
+def test_drop_last_leaves_out_the_small_batch():
+    """The loss of the epoch is the mean over the examples that were seen."""
+    seen = []
+    model = tg.nn.Sequential(tg.nn.Linear(3, 4, rng=0), tg.nn.BatchNorm1d(4), tg.nn.Linear(4, 2, rng=0))
+    trainer = make(model=model, loss=lambda output, y: (seen.append(len(y)), tg.cross_entropy(output, y) * 0 + 2)[1])
+    history = trainer.fit((X[:17], Y[:17]), None, 2, 8, 0, drop_last=True)
+    assert seen == [8, 8] * 2
+    assert history.column("train_loss") == [2.0, 2.0]
+    assert trainer.batches_per_epoch == 2
+    with pytest.raises(ArgumentError, match="fit: expected a batch_size of at most 7, the number of examples, with"):
+        trainer.fit((X[:7], Y[:7]), None, 3, 8, 0, drop_last=True)
+
+
+@pytest.mark.parametrize("clip_norm", [0, -1.0, float("nan")])
+def test_a_clip_norm_that_stops_all_training_is_refused(clip_norm):
+    with pytest.raises(ArgumentError, match="Trainer: expected clip_norm to be a number above 0, or None, got"):
+        make(clip_norm=clip_norm)
 
 
 def test_no_epochs_train_nothing():

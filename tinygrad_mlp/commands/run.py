@@ -107,14 +107,14 @@ def load(path: Path) -> tuple[nn.MLP, Config]:
         If there is no checkpoint, or it was not saved by a training run of this kind.
     """
     file = path / "best.npz" if path.is_dir() else path
-    state, settings = checkpoint.load_model(file)
+    settings = checkpoint.read_progress(file)["config"]
     try:
         sizes = settings.pop("sizes")
         config = Config(**settings)
     except (KeyError, TypeError, ArgumentError) as error:
         raise DataError(str(file), expected="a checkpoint of tinygrad-mlp train", got=f"another ({error})") from error
     model = build(sizes, config)
-    model.load_state_dict(state)
+    checkpoint.load_model(file, model)
     model.eval()
     return model, config
 

@@ -1,10 +1,10 @@
 """Training: the loop, its callbacks, its history and its checkpoints."""
 
 from tinygrad_mlp.train import checkpoint
-from tinygrad_mlp.train.callbacks import Callback, Checkpoint, EarlyStopping, Log, Progress
+from tinygrad_mlp.train.callbacks import Checkpoint, EarlyStopping, Log, Progress
 from tinygrad_mlp.train.history import History
 from tinygrad_mlp.train.malloc import keep_freed_memory
-from tinygrad_mlp.train.trainer import Trainer
+from tinygrad_mlp.train.trainer import Callback, Trainer
 
 __all__ = [
     "Callback",

@@ -1,76 +1,41 @@
-"""Things that happen while a `Trainer` trains."""
+"""Callbacks that most runs want: progress on the screen, the best weights, checkpoints, a log."""
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tinygrad_mlp.errors import ArgumentError, StateError
-from tinygrad_mlp.train import checkpoint
-
-if TYPE_CHECKING:
-    from tinygrad_mlp.train.trainer import Trainer
+from tinygrad_mlp.train.history import Mode, direction
+from tinygrad_mlp.train.trainer import Callback, Trainer
 
 Arrays = dict[str, Any]
-
-
-class Callback:
-    """Override the hooks you need. Each gets the `Trainer`, whose attributes tell the rest.
-
-    >>> class PrintLoss(Callback):
-    ...     def on_epoch_end(self, trainer):
-    ...         print(trainer.epoch, trainer.history[-1]["train_loss"])
-    """
-
-    def on_fit_begin(self, trainer: "Trainer") -> None:
-        """Before the first step, also of a resumed run."""
-
-    def on_step_end(self, trainer: "Trainer") -> None:
-        """After each update of the parameters."""
-
-    def on_epoch_end(self, trainer: "Trainer") -> None:
-        """After the epoch's row is in ``trainer.history``."""
-
-    def on_fit_end(self, trainer: "Trainer") -> None:
-        """At the end, also when an error or Ctrl-C ends training."""
-
-    def state_dict(self) -> Arrays:
-        """What a checkpoint has to hold for this callback to go on: arrays and numbers, by name."""
-        return {}
-
-    def load_state_dict(self, state: Arrays) -> None:
-        """Go on from what `state_dict` gave."""
-        if state:
-            raise StateError(
-                f"{type(self).__name__}.load_state_dict", expected="no state", got=", ".join(state),
-                fix="Resume with the callbacks of the saved run, in the same order.",
-            )  # fmt: skip
 
 
 class Progress(Callback):
     """A bar over the steps of each epoch on a terminal, and one line per epoch.
 
-    The lines go to standard output, the bar to standard error, and only where that is a terminal.
+    The lines go to standard output. The bar goes to standard error, and is drawn only where that is a terminal.
     """
 
     def __init__(self) -> None:
-        self.bar: Any = None  # each epoch makes its own
+        self._bar: Any = None  # each epoch makes its own
 
-    def on_step_end(self, trainer: "Trainer") -> None:
+    def on_step_end(self, trainer: Trainer) -> None:
         """Move the bar."""
-        if not sys.stderr.isatty():
+        if sys.stderr is None or not sys.stderr.isatty():
             return
-        if self.bar is None:
+        if self._bar is None:
             from tqdm import tqdm
 
             title = f"epoch {trainer.epoch + 1}/{trainer.epochs}"
-            self.bar = tqdm(
+            self._bar = tqdm(
                 total=trainer.batches_per_epoch, initial=trainer.batch - 1, desc=title, unit="step", leave=False
             )
-        self.bar.update()
+        self._bar.update()
         if trainer.batch % 50 == 0:
-            self.bar.set_postfix(loss=f"{trainer.last_loss:.4f}", refresh=False)
+            self._bar.set_postfix(loss=f"{trainer.last_loss:.4f}", refresh=False)
 
-    def on_epoch_end(self, trainer: "Trainer") -> None:
+    def on_epoch_end(self, trainer: Trainer) -> None:
         """Print the epoch's line."""
         self.on_fit_end(trainer)
         row = trainer.history[-1]
@@ -82,13 +47,13 @@ class Progress(Callback):
             parts.append(f"val loss {row['val_loss']:.4f}")
         if row["val_accuracy"] is not None:
             parts.append(f"val accuracy {100 * row['val_accuracy']:.2f} %")
-        print(*parts, f"lr {row['lr']:.2e}", f"{row['seconds']:.2f} s", sep="  ", flush=True)
+        print(*parts, f"{row['seconds']:.1f} s", sep="  ", flush=True)
 
-    def on_fit_end(self, trainer: "Trainer") -> None:
+    def on_fit_end(self, trainer: Trainer) -> None:
         """Take the bar away."""
-        if self.bar is not None:
-            self.bar.close()
-            self.bar = None
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
 
 
 class EarlyStopping(Callback):
@@ -97,76 +62,106 @@ class EarlyStopping(Callback):
     Parameters
     ----------
     monitor : str
-        A measure of the history; see `History.best_epoch`.
+        A measure in the history, such as ``val_loss``.
     patience : int, optional
         End training after this many epochs without a new best. None never ends it early.
+    mode : {"min", "max"}, optional
+        Whether small or large values are good. Need not be given for losses, errors, accuracies and other measures
+        whose name ends in a known word; see `tinygrad_mlp.train.history.direction`.
+    min_delta : float
+        An epoch is a new best only if it is better by more than this.
 
     Raises
     ------
     ArgumentError
-        If the measure is not in the history.
+        If the measure is not in the history, or its direction is not known.
     """
 
-    def __init__(self, monitor: str = "val_loss", patience: int | None = None) -> None:
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        patience: int | None = None,
+        *,
+        mode: Mode | None = None,
+        min_delta: float = 0.0,
+    ) -> None:
         if patience is not None and patience < 1:
             raise ArgumentError("EarlyStopping", expected="patience of at least 1 epoch, or None", got=repr(patience))
+        if not min_delta >= 0:
+            raise ArgumentError("EarlyStopping", expected="min_delta of at least 0", got=repr(min_delta))
         self.monitor = monitor
         self.patience = patience
-        self.best_weights: Arrays = {}
+        self.mode = direction(monitor, mode)
+        self.min_delta = min_delta
+        self._best_weights: Arrays = {}
 
-    def on_epoch_end(self, trainer: "Trainer") -> None:
+    def on_fit_begin(self, trainer: Trainer) -> None:
+        """Raise where weights that were loaded are those of another model."""
+        shapes = {name: value.shape for name, value in trainer.model.state_dict().items()}
+        if self._best_weights and {name: value.shape for name, value in self._best_weights.items()} != shapes:
+            self._best_weights = {}  # not to be put back at the end
+            raise StateError(
+                "EarlyStopping", expected="best weights with the names and shapes of the model's", got="others",
+                fix="Resume with the model and the callbacks of the saved run, in the same order.",
+            )  # fmt: skip
+
+    def on_epoch_end(self, trainer: Trainer) -> None:
         """Compare the epoch with the best one."""
-        best = trainer.history.best_epoch(self.monitor)
+        best = trainer.history.best_epoch(self.monitor, self.mode, self.min_delta)
         if best == trainer.epoch:
-            self.best_weights = trainer.model.state_dict()
+            self._best_weights = trainer.model.state_dict()
         elif self.patience is not None and trainer.epoch - best >= self.patience:
             trainer.stop = True
 
-    def on_fit_end(self, trainer: "Trainer") -> None:
+    def on_fit_end(self, trainer: Trainer) -> None:
         """Put the best weights back."""
-        if self.best_weights:
-            trainer.model.load_state_dict(self.best_weights)
+        if self._best_weights:
+            trainer.model.load_state_dict(self._best_weights)
 
     def state_dict(self) -> Arrays:
         """The best weights."""
-        return self.best_weights
+        return self._best_weights
 
     def load_state_dict(self, state: Arrays) -> None:
         """Go on from earlier best weights."""
-        self.best_weights = state
+        self._best_weights = dict(state)
 
 
 class Checkpoint(Callback):
     """Save ``last.npz`` after each epoch and on Ctrl-C, and ``best.npz`` after each epoch that is the best so far.
 
-    Stand it behind the callbacks whose state it shall hold.
+    List it after the callbacks whose state it should save.
 
     Parameters
     ----------
     directory : str or Path
-        Made if it is not there.
-    monitor : str
-        A measure of the history; see `History.best_epoch`.
+        Where to write; made if it does not exist.
+    monitor, mode, min_delta
+        What the best epoch is, as for `EarlyStopping`.
     """
 
-    def __init__(self, directory: str | Path, monitor: str = "val_loss") -> None:
+    def __init__(
+        self, directory: str | Path, monitor: str = "val_loss", *, mode: Mode | None = None, min_delta: float = 0.0
+    ) -> None:
         self.directory = Path(directory)
         self.monitor = monitor
+        self.mode = direction(monitor, mode)
+        self.min_delta = min_delta
 
-    def on_fit_begin(self, trainer: "Trainer") -> None:
+    def on_fit_begin(self, trainer: Trainer) -> None:
         """Make the directory, so that a place that cannot be written shows before the work, not after."""
         self.directory.mkdir(parents=True, exist_ok=True)
 
-    def on_step_end(self, trainer: "Trainer") -> None:
+    def on_step_end(self, trainer: Trainer) -> None:
         """Save when Ctrl-C was pressed."""
         if trainer.interrupted:
-            checkpoint.save(self.directory / "last.npz", trainer)
+            trainer.save(self.directory / "last.npz")
 
-    def on_epoch_end(self, trainer: "Trainer") -> None:
-        """Save."""
-        if trainer.history.best_epoch(self.monitor) == trainer.epoch:
-            checkpoint.save(self.directory / "best.npz", trainer)
-        checkpoint.save(self.directory / "last.npz", trainer)
+    def on_epoch_end(self, trainer: Trainer) -> None:
+        """Save, and save the best epoch once more."""
+        if trainer.history.best_epoch(self.monitor, self.mode, self.min_delta) == trainer.epoch:
+            trainer.save(self.directory / "best.npz")
+        trainer.save(self.directory / "last.npz")
 
 
 class Log(Callback):
@@ -175,11 +170,11 @@ class Log(Callback):
     def __init__(self, directory: str | Path) -> None:
         self.directory = Path(directory)
 
-    def on_fit_begin(self, trainer: "Trainer") -> None:
+    def on_fit_begin(self, trainer: Trainer) -> None:
         """Make the directory."""
         self.directory.mkdir(parents=True, exist_ok=True)
 
-    def on_epoch_end(self, trainer: "Trainer") -> None:
-        """Write both files anew, each in one piece."""
+    def on_epoch_end(self, trainer: Trainer) -> None:
+        """Write both files anew, each atomically."""
         trainer.history.save_csv(self.directory / "history.csv")
         trainer.history.save_json(self.directory / "history.json")

@@ -1,8 +1,7 @@
-"""The training loop."""
+"""The training loop, and the hooks it calls."""
 
 import math
 import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from itertools import islice
@@ -12,22 +11,59 @@ from typing import Any, NoReturn
 import numpy as np
 
 from tinygrad_mlp.data import batches
-from tinygrad_mlp.debugging import debug
-from tinygrad_mlp.errors import ArgumentError, NonFiniteError, ShapeError
+from tinygrad_mlp.errors import ArgumentError, ShapeError, StateError
 from tinygrad_mlp.nn import Module
 from tinygrad_mlp.ops.losses import cross_entropy
 from tinygrad_mlp.optim import Optimizer, clip_grad_norm
 from tinygrad_mlp.tensor import Tensor
 from tinygrad_mlp.train import checkpoint
-from tinygrad_mlp.train.callbacks import Callback
 from tinygrad_mlp.train.evaluation import evaluating, prepare
+from tinygrad_mlp.train.faults import check_parameters, explain_divergence, warn_of_untrained_parameters
 from tinygrad_mlp.train.history import History
 from tinygrad_mlp.train.interrupt import on_ctrl_c
+from tinygrad_mlp.train.jsonable import jsonable
 from tinygrad_mlp.train.malloc import keep_freed_memory
 from tinygrad_mlp.validation import generator
 
 Pair = tuple[Any, Any]
-REMEDY = "Lower the learning rate, warm it up, or clip the gradients; checkpoints saved before are good."
+# What a checkpoint says about the run, besides the states of model, optimizer, callbacks and rng.
+_SAVED = (
+    "config", "epoch", "batch", "stop", "last_loss", "last_lr", "history",
+    "_loss_sum", "_seconds", "_shuffle_state", "_plan",
+)  # fmt: skip
+
+
+class Callback:
+    """Override the hooks you need. Each is given the `Trainer`, whose attributes say what has happened so far.
+
+    >>> class PrintLoss(Callback):
+    ...     def on_epoch_end(self, trainer):
+    ...         print(trainer.epoch, trainer.history[-1]["train_loss"])
+    """
+
+    def on_fit_begin(self, trainer: "Trainer") -> None:
+        """Called before the first step, also of a resumed run."""
+
+    def on_step_end(self, trainer: "Trainer") -> None:
+        """Called after each update of the parameters."""
+
+    def on_epoch_end(self, trainer: "Trainer") -> None:
+        """Called after the epoch's row has been added to ``trainer.history``."""
+
+    def on_fit_end(self, trainer: "Trainer") -> None:
+        """Called at the end, also when an error or Ctrl-C ends training."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """The arrays and numbers, by name, that a checkpoint must hold for this callback to go on."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` gave."""
+        if state:
+            raise StateError(
+                f"{type(self).__name__}.load_state_dict", expected="no state", got=", ".join(state),
+                fix="Resume with the callbacks of the saved run, in the same order.",
+            )  # fmt: skip
 
 
 class Trainer:
@@ -41,21 +77,22 @@ class Trainer:
     loss : callable
         ``(output, targets) -> scalar Tensor``, a mean over the batch.
     clip_norm : float, optional
-        Scale the gradients of each step down to this global norm.
+        Scale the gradients of each step down to this global norm, which is more than 0.
     callbacks : iterable of Callback
         Called in this order.
     config : dict, optional
-        Kept in checkpoints, for whoever loads them; numbers, texts and lists.
+        Saved in every checkpoint. What JSON can hold: numbers, strings, lists, dicts; NumPy's numbers become Python's,
+        paths become strings.
 
     Attributes
     ----------
     history : History
     epoch, batch : int
-        Epochs done, and batches done in the current one.
+        Number of epochs done, and of batches done in the current one.
     epochs, batches_per_epoch : int
-        What `fit` was asked for.
+        Number of epochs that `fit` was asked for, and of steps in each.
     last_loss, last_lr : float
-        Of the last step.
+        Loss and learning rate of the last step.
     stop : bool
         Set by a callback to end training after the epoch.
     interrupted : bool
@@ -95,21 +132,55 @@ class Trainer:
                     "Trainer", expected="callbacks to be instances of Callback", got=repr(callback),
                     fix="Write Progress(), with parentheses.",
                 )  # fmt: skip
-        self.config = dict(config or {})
+        if clip_norm is not None and not clip_norm > 0:
+            raise ArgumentError(
+                "Trainer", expected="clip_norm to be a number above 0, or None", got=repr(clip_norm),
+                fix="With gradients of norm 0 nothing would train.",
+            )  # fmt: skip
+        self.config = jsonable(config or {}, "config")
         self.history = History()
         self.epoch = self.batch = self.epochs = self.batches_per_epoch = 0
-        self.loss_sum = self.seconds = self.last_loss = self.last_lr = 0.0
-        self.rng = np.random.default_rng(0)  # the one given to fit takes its place
-        self.shuffle_state: Any = None  # of rng when the epoch began: what the order of its batches follows from
-        self.rng_state: Any = None  # of rng when the loaded checkpoint was saved
+        self.last_loss = self.last_lr = 0.0
         self.stop = self.interrupted = False
+        self._loss_sum = self._seconds = 0.0  # of the current epoch
+        self._plan: dict[str, int] | None = None  # what the current epoch is cut into
+        self._rng = np.random.default_rng(0)  # the one given to fit takes its place
+        self._shuffle_state: Any = None  # of _rng when the epoch began: what the order of its batches follows from
+        self._rng_state: Any = None  # of _rng when the loaded checkpoint was saved
+
+    def save(self, path: str | Path) -> None:
+        """Write a checkpoint: everything that `resume` needs to go on. Done atomically; see `checkpoint.save`."""
+        progress = {name.lstrip("_"): getattr(self, name) for name in _SAVED}
+        progress["rng_state"] = self._rng_state or self._rng.bit_generator.state
+        checkpoint.save(path, self.model, self.optimizer, self.callbacks, progress)
 
     def resume(self, path: str | Path) -> None:
-        """Load a checkpoint; `fit`, called as for the saved run, then ends with the same weights, bit for bit."""
-        checkpoint.load(path, self)
+        """Load a checkpoint; `fit`, called as for the saved run, then ends with the same weights, bit for bit.
+
+        The configuration stays the one that this trainer was made with.
+
+        Raises
+        ------
+        DataError
+            If the file is missing, cut short or no checkpoint.
+        StateError
+            If it belongs to another model, optimizer or set of callbacks. Nothing is changed then.
+        """
+        progress = checkpoint.load(path, self.model, self.optimizer, self.callbacks)
+        for name in _SAVED[1:]:
+            setattr(self, name, progress[name.lstrip("_")])
+        self.history = History(self.history)
+        self._rng_state = progress["rng_state"]
 
     def fit(
-        self, train: Pair, validation: Pair | None, epochs: int, batch_size: int, rng: np.random.Generator | int
+        self,
+        train: Pair,
+        validation: Pair | None,
+        epochs: int,
+        batch_size: int,
+        rng: np.random.Generator | int,
+        *,
+        drop_last: bool = False,
     ) -> History:
         """Train until ``epochs`` are done in all, those of earlier calls and of a resumed run included.
 
@@ -121,9 +192,14 @@ class Trainer:
         epochs, batch_size : int
         rng : numpy.random.Generator or int
             Shuffles the examples.
+        drop_last : bool
+            Leave out the last batch of an epoch where it is smaller than the others, for layers that need several
+            examples, such as BatchNorm. Other examples are left out in each epoch.
 
         Raises
         ------
+        StateError
+            If the middle of an epoch was resumed and the epoch is not cut into the same batches as before.
         NonFiniteError
             If the loss becomes NaN or infinite, naming the first op whose output was not finite; or a parameter.
         KeyboardInterrupt
@@ -144,12 +220,31 @@ class Trainer:
                     "fit", expected=f"as many targets as examples in {name}, and at least one",
                     got=f"{len(pair[1])} and {len(pair[0])}",
                 )  # fmt: skip
-        self.rng = generator(rng, "fit")
-        if self.rng_state is None:
+        plan = {"examples": len(train[0]), "batch_size": batch_size, "drop_last": drop_last}
+        steps = plan["examples"] // batch_size if drop_last else -(-plan["examples"] // batch_size)
+        if steps == 0:
+            raise ArgumentError(
+                "fit", expected=f"a batch_size of at most {len(train[0])}, the number of examples, with drop_last",
+                got=str(batch_size),
+            )  # fmt: skip
+        if self.batch and (self._plan != plan or self.batch > steps):
+            raise StateError(
+                "fit", expected=f"the rest of an epoch after batch {self.batch}, with {self._plan}", got=f"{plan}",
+                fix="Finish the epoch as it began; the next one may be cut into other batches.",
+            )  # fmt: skip
+        self._plan = plan
+        self._rng = generator(rng, "fit")
+        if self._rng_state is None:
             self.stop = False
         else:  # resumed, perhaps after a callback had asked for the end
-            self.rng.bit_generator.state, self.rng_state = self.rng_state, None
-        self.epochs, self.batches_per_epoch = epochs, -(-len(train[0]) // batch_size)
+            bits = self._rng.bit_generator
+            if type(bits).__name__ != self._rng_state["bit_generator"]:
+                raise StateError(
+                    "fit", expected=f"rng with a {self._rng_state['bit_generator']}, as in the saved run",
+                    got=type(bits).__name__,
+                )  # fmt: skip
+            bits.state, self._rng_state = self._rng_state, None
+        self.epochs, self.batches_per_epoch = epochs, steps
         self.interrupted = False
         self.model.train()
         keep_freed_memory()
@@ -164,42 +259,43 @@ class Trainer:
         return self.history
 
     def _run_epoch(self, train: Pair, validation: Pair | None, batch_size: int) -> None:
-        started = time.perf_counter() - self.seconds
+        started = time.perf_counter() - self._seconds
         for x, y in self._rest_of_epoch(train, batch_size):
             self.last_lr = self.optimizer.lr
             self.last_loss = self.step(x, y)
-            self.loss_sum += self.last_loss * len(y)
+            self._loss_sum += self.last_loss * len(y)
             self.batch += 1
-            self.seconds = time.perf_counter() - started
+            self._seconds = time.perf_counter() - started
             self._call("on_step_end")
             if self.interrupted:
                 return
-        self._check_parameters()
+        check_parameters(self.model, self.optimizer.step_count)
         val_loss, val_accuracy = self.evaluate(*validation) if validation is not None else (None, None)
         self.epoch += 1
         self.history.append(
             {
                 "epoch": self.epoch,
-                "train_loss": self.loss_sum / len(train[0]),
+                "train_loss": self._loss_sum / min(self.batch * batch_size, len(train[0])),
                 "val_loss": val_loss,
                 "val_accuracy": val_accuracy,
                 "lr": self.last_lr,
                 "seconds": time.perf_counter() - started,
             }
         )
-        self.batch, self.loss_sum, self.seconds = 0, 0.0, 0.0
+        self.batch, self._loss_sum, self._seconds = 0, 0.0, 0.0
         self._call("on_epoch_end")
 
     def _rest_of_epoch(self, train: Pair, batch_size: int) -> Iterator[Pair]:
         """The batches still to do. Their order follows from the state of ``rng`` at the start of the epoch."""
-        bits = self.rng.bit_generator
+        bits = self._rng.bit_generator
         if self.batch == 0:
-            self.shuffle_state = bits.state
-            return batches(*train, batch_size, rng=self.rng)
-        state, bits.state = bits.state, self.shuffle_state
-        shuffled = batches(*train, batch_size, rng=self.rng)
-        bits.state = state
-        return islice(shuffled, self.batch, None)
+            self._shuffle_state = bits.state
+            shuffled = batches(*train, batch_size, rng=self._rng)
+        else:
+            state, bits.state = bits.state, self._shuffle_state
+            shuffled = batches(*train, batch_size, rng=self._rng)
+            bits.state = state
+        return islice(shuffled, self.batch, self.batches_per_epoch)
 
     @np.errstate(over="ignore", divide="ignore", invalid="ignore")  # what is not finite raises, which says more
     def step(self, x: Any, y: Any) -> float:
@@ -214,14 +310,14 @@ class Trainer:
             )  # fmt: skip
         value = float(loss)
         if not math.isfinite(value):
-            self._explain_divergence(x, y, f"a loss of {value}")
+            self._diverged(x, y, f"a loss of {value}")
         loss.backward()
         if self.optimizer.step_count == 0:
-            self._warn_of_untrained_parameters()
+            warn_of_untrained_parameters(self.model, self.optimizer, stacklevel=6)
         if self.clip_norm is not None:
             norm = clip_grad_norm(self.optimizer.params, self.clip_norm)
             if not math.isfinite(norm):
-                self._explain_divergence(x, y, f"gradients of norm {norm}")
+                self._diverged(x, y, f"gradients of norm {norm}")
         self.optimizer.step()
         return value
 
@@ -240,45 +336,15 @@ class Trainer:
                 output = self.model(prepare(inputs))
                 value = float(self.loss(output, targets))
                 if not math.isfinite(value):
-                    self._explain_divergence(inputs, targets, f"a loss of {value} in evaluation")
+                    self._diverged(inputs, targets, f"a loss of {value} in evaluation")
                 loss_sum += value * len(targets)
                 classes = y.dtype.kind in "iu" and y.ndim == 1 and output.ndim == 2
                 if classes:
                     right += int(np.count_nonzero(output.argmax(axis=1) == targets))
         return loss_sum / len(x), right / len(x) if classes else None
 
-    def _explain_divergence(self, x: Any, y: Any, got: str) -> NoReturn:
-        """Run the step again where every op is watched, so that the error names the first bad one."""
-        try:
-            with debug():
-                loss = self.loss(self.model(prepare(x)), y)
-                if loss.requires_grad:
-                    loss.backward()
-        except NonFiniteError as error:
-            error.add_note(f"In step {self.optimizer.step_count + 1} of training. {REMEDY}")
-            raise
-        raise NonFiniteError("training", expected="finite numbers", got=f"{got}, once, from dropout", fix=REMEDY)
-
-    def _check_parameters(self) -> None:
-        """The last update of an epoch has no step after it whose loss would show what it broke."""
-        if bad := [name for name, p in self.model.named_parameters() if not np.isfinite(p.data).all()]:
-            raise NonFiniteError(
-                f"step {self.optimizer.step_count} of training", expected="finite parameters",
-                got=f"NaN or infinity in {', '.join(bad)}", fix=REMEDY,
-            )  # fmt: skip
-
-    def _warn_of_untrained_parameters(self) -> None:
-        """Say which parameters will not train: without a gradient after the first step, or in no optimizer."""
-        trained = {id(p) for p in self.optimizer.params}
-        wanted = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
-        no_gradient = [name for name, p in wanted.items() if p.grad is None]
-        not_updated = [name for name, p in wanted.items() if id(p) not in trained]
-        if no_gradient:
-            warnings.warn(
-                f"No gradient reached {', '.join(no_gradient)}: the loss does not depend on it.", stacklevel=6
-            )
-        if not_updated:
-            warnings.warn(f"The optimizer does not have {', '.join(not_updated)}: it will not train.", stacklevel=6)
+    def _diverged(self, x: Any, y: Any, got: str) -> NoReturn:
+        explain_divergence(lambda: self.loss(self.model(prepare(x)), y), self.optimizer.step_count + 1, got)
 
     def _call(self, hook: str) -> None:
         for callback in self.callbacks:
