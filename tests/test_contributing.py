@@ -16,7 +16,7 @@ ENGINE = ("arguments", "rules", "graph", "operators", "tensor")
 HOOKS = {
     train.Callback: set(),
     train.Progress: {"on_step_end", "on_epoch_end", "on_fit_end"},
-    train.EarlyStopping: {"on_epoch_end", "on_fit_end"},
+    train.EarlyStopping: {"on_fit_begin", "on_epoch_end", "on_fit_end"},
     train.Checkpoint: {"on_fit_begin", "on_step_end", "on_epoch_end"},
     train.Log: {"on_fit_begin", "on_epoch_end"},
 }

@@ -6,6 +6,8 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import tinygrad_mlp as tg
 from tinygrad_mlp.commands import run
@@ -61,7 +63,8 @@ def test_load_gives_the_best_network(config, finished):
     images, labels = load_mnist(config.data).test
     assert np.mean(predict(model, images).argmax(axis=1) == labels) == accuracy
     x, y = load_mnist(config.data).train
-    x, y = x[-20:], y[-20:]  # a twelfth of 240
+    _, held_out = run.split(y, np.random.default_rng([config.seed, 2]))
+    x, y = x[held_out], y[held_out]
     loss = float(tg.cross_entropy(predict(model, x), y, label_smoothing=config.label_smoothing))
     rows = json.loads((directory / "history.json").read_text())
     assert loss == pytest.approx(min(row["val_loss"] for row in rows), rel=1e-5)
@@ -106,7 +109,7 @@ def test_without_matplotlib_there_are_no_pictures(config, tmp_path, monkeypatch,
     assert sorted(p.name for p in tmp_path.iterdir()) == FILES
     assert (
         "no pictures: plots: expected matplotlib, got none. pip install 'tinygrad-mlp[plots]'"
-        in capsys.readouterr().out
+        in capsys.readouterr().out.replace("\n  ", " ")
     )
 
 
@@ -141,10 +144,43 @@ def test_what_is_no_run_cannot_be_loaded(tmp_path, finished):
         np.savez(tmp_path / "other.npz", progress=text, **arrays)
         with pytest.raises(DataError, match=r"other\.npz: expected a checkpoint of tinygrad-mlp train, got another"):
             run.load(tmp_path / "other.npz")
-    text = np.array(json.dumps(progress | {"config": progress["config"] | {"sizes": [64, 9, 3]}}))
+    for sizes in ([64, 9, 3], [64], [64, 8, "3"], [64, 8, 0], 64, [10**9, 8, 3]):
+        text = np.array(json.dumps(progress | {"config": progress["config"] | {"sizes": sizes}}))
+        np.savez(tmp_path / "other.npz", progress=text, **arrays)
+        with pytest.raises(DataError, match=r"got another \(sizes: expected"):
+            run.load(tmp_path / "other.npz")
+    text = np.array(json.dumps(progress | {"config": progress["config"] | {"sizes": [64, 8, 4]}}))
     np.savez(tmp_path / "other.npz", progress=text, **arrays)
     with pytest.raises(StateError, match=r"MLP\.load_state_dict"):
         run.load(tmp_path / "other.npz")
+    arrays["model/fc1.weight"] = arrays["model/fc1.weight"] * np.float32(np.nan)
+    np.savez(tmp_path / "other.npz", progress=np.array(json.dumps(progress)), **arrays)
+    with pytest.raises(DataError, match=r"other\.npz: expected finite weights, got NaN or infinity in fc1\.weight"):
+        run.load(tmp_path / "other.npz")
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=300), st.integers(0, 9))
+def test_the_validation_part_is_a_twelfth_of_each_class(labels, seed):
+    """Property: one in twelve, of each class its share to within one, whatever the order; no image is in both parts."""
+    labels = np.array(labels, np.uint8)
+    kept, held_out = run.split(labels, np.random.default_rng(seed))
+    assert len(held_out) == len(labels) // 12
+    assert sorted([*kept, *held_out]) == list(range(len(labels)))
+    for count, held in zip(np.bincount(labels), np.bincount(labels[held_out], minlength=labels.max() + 1), strict=True):
+        assert abs(held - count / 12) < 1
+
+
+def test_the_seed_draws_the_validation_part():
+    labels = np.resize(np.arange(3), 240)
+    parts = [run.split(labels, np.random.default_rng([seed, 2]))[1].tolist() for seed in (0, 1, 0)]
+    assert parts[0] == parts[2] != parts[1]
+
+
+def test_the_least_smoothed_loss_is_that_of_the_smoothed_targets():
+    config = Config(label_smoothing=0.3)
+    targets = np.full(4, 0.3 / 4) + np.eye(4)[0] * 0.7
+    assert run.smoothing_note(config, 4).endswith(f" is {-np.sum(targets * np.log(targets)):.3f}")
+    assert run.smoothing_note(Config(label_smoothing=0.0), 4) == ""
 
 
 def test_patience_ends_a_run(config, tmp_path, monkeypatch):

@@ -6,15 +6,16 @@ Exit status: 0 done; 1 a file or standard output cannot be written, memory is sh
 
 import argparse
 import math
-import os
 import sys
-import time
-from collections.abc import Sequence
-from dataclasses import asdict, fields
+from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NoReturn
 
+from tinygrad_mlp import __version__
 from tinygrad_mlp.commands.config import Config, kind
+from tinygrad_mlp.commands.start import run_train
+from tinygrad_mlp.commands.streams import Stream, printable, say, standard_streams
 from tinygrad_mlp.errors import (
     ArgumentError,
     DataError,
@@ -38,138 +39,119 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status.
 
     >>> main(["train", "--lr", "fast"])
-    Traceback (most recent call last):
-    ...
-    SystemExit: 2
+    2
     """
-    options = parser().parse_args(argv)
+    with standard_streams() as output:
+        status = run_command(argv, output)
+        try:
+            output.flush()  # here, where a failure is ours to report
+        except OSError as error:
+            status = report(error)
+        if output.failure and status == 0:  # of a command that was to go on
+            status = report(output.failure)
+        return status
+
+
+def run_command(argv: Sequence[str] | None, output: Stream) -> int:
+    """Run a command, and report what ends it."""
     try:
+        options = parser().parse_args(argv)
+        output.patient = options.run is run_train  # a run is worth more than the lines about it
         options.run(options)
-        sys.stdout.flush()  # here, where a failure is ours to report
+    except SystemExit as end:  # of the parser, which has said why
+        return int(end.code or 0)
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of our output, such as head, has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except GradientError as error:
         print(error, file=sys.stderr)
         return 1
     except (TinygradError, OSError, MemoryError) as error:
-        statuses = ((ArgumentError, 2), (MissingExtraError, 2), (DataError, 3), (StateError, 3), (NonFiniteError, 4))
-        status = next((status for kind, status in statuses if isinstance(error, kind)), 1)
-        lines = [str(error), *getattr(error, "__notes__", [])]
-        print("tinygrad-mlp:", " ".join(" ".join(lines).split()), file=sys.stderr)
-        return status
+        return report(error)
     return 0
+
+
+def report(error: Exception) -> int:
+    """Say in one line what went wrong; the exit status."""
+    if isinstance(error, BrokenPipeError):  # the reader of our output, such as head, has had enough
+        return 1
+    lines = [str(error), *getattr(error, "__notes__", [])]
+    if isinstance(error, MemoryError):
+        lines = [f"not enough memory: {lines[0] or 'an array could not be allocated'}.", *lines[1:],
+                 "A smaller network or batch needs less."]  # fmt: skip
+    print("tinygrad-mlp:", " ".join(printable(line) for line in " ".join(lines).split()), file=sys.stderr)
+    statuses = ((ArgumentError, 2), (MissingExtraError, 2), (DataError, 3), (StateError, 3), (NonFiniteError, 4))
+    return next((status for kind, status in statuses if isinstance(error, kind)), 1)
 
 
 def parser() -> Parser:
     """The arguments of all commands."""
-    top = Parser(prog="tinygrad-mlp", description="Train and look at small networks on NumPy.")
+    top = Parser(prog="tinygrad-mlp", description="Train small networks on NumPy, and look at them.")
+    top.add_argument("--version", action="version", version=f"tinygrad-mlp {__version__}", help="Print the version.")
     commands = top.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
 
-    train = commands.add_parser("train", help="train a network on MNIST", argument_default=argparse.SUPPRESS)
+    train = commands.add_parser("train", help="Train a network on MNIST.", argument_default=argparse.SUPPRESS)
     for f in fields(Config):
         default = getattr(Config(), f.name)
-        shown = f"{f.metadata['help']}" + ("" if default is None else f" (default: {default})".replace("%", "%%"))
+        shown = " ".join(map(str, default)) if isinstance(default, list) else default
         train.add_argument(
             "--" + f.name.replace("_", "-"),
             type=kind(f),
-            choices=f.metadata.get("choices"),
+            choices=f.metadata["choices"],
             nargs="+" if isinstance(default, list) else None,
-            help=shown,
-            metavar=None if "choices" in f.metadata else "DIR" if f.name == "data" else "N",
+            help=f"{f.metadata['help']}" + ("" if default is None else f" Default: {shown}.").replace("%", "%%"),
+            metavar=None if f.metadata["choices"] else "PATH" if f.name == "data" else "N",
         )
-    train.add_argument("--config", type=Path, metavar="FILE.toml", help="settings, which the options above override")
-    train.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: runs/ and the time)")
-    train.add_argument("--resume", type=Path, nargs="?", const=None, metavar="DIR",
-                       help="go on with the run in DIR (default: in --out, or the newest in runs/)")  # fmt: skip
+    train.add_argument("--config", type=Path, metavar="FILE.toml", help="File of settings, which options override.")
+    train.add_argument("--out", type=Path, metavar="DIR", help="Directory to write into. Default: a new one in runs/.")
+    train.add_argument(
+        "--resume", type=Path, nargs="?", const=None, metavar="DIR",
+        help="Go on with the run in DIR. Default: the run in --out, which begins if there is none; without --out, the "
+             "newest in runs/. With more --epochs than the run had, it is trained longer.",
+    )  # fmt: skip
     train.set_defaults(run=run_train)
 
-    evaluate = commands.add_parser("eval", help="measure a trained network on the test images")
-    evaluate.add_argument("checkpoint", type=Path, help="run directory, or .npz file")
-    evaluate.add_argument("--data", metavar="DIR", help="other data than the network was trained on")
+    evaluate = commands.add_parser("eval", help="Measure a trained network on the test images.")
+    evaluate.add_argument("checkpoint", type=Path, help="Directory of a run, or .npz file in it.")
+    evaluate.add_argument("--data", metavar="PATH", help="Data set. Default: that which the network was trained on.")
     evaluate.set_defaults(run=run_eval)
 
-    predict = commands.add_parser("predict", help="classify images")
-    predict.add_argument("checkpoint", type=Path, help="run directory, or .npz file")
-    predict.add_argument("images", type=Path, nargs="+", help="IDX, .npy or picture files such as PNG")
+    predict = commands.add_parser("predict", help="Classify images.")
+    predict.add_argument("checkpoint", type=Path, help="Directory of a run, or .npz file in it.")
+    predict.add_argument("images", type=Path, nargs="+", help="IDX, .npy or picture files such as PNG.")
     predict.set_defaults(run=run_predict)
 
-    draw = commands.add_parser("draw", help="draw the computation graph of a network and its loss")
+    draw = commands.add_parser("draw", help="Draw the computation graph of a network and its loss.")
     draw.add_argument(
-        "--out", type=Path, required=True, metavar="FILE", help=".svg, .png, .html (a page to explore), .dot"
+        "--out", type=Path, required=True, metavar="FILE",
+        help="File to write; its ending says what: .svg, .png, .html (a page to explore) or .dot.",
+    )  # fmt: skip
+    draw.add_argument(
+        "--checkpoint", type=Path, metavar="RUN",
+        help="Directory of a run, or .npz file in it. Default: an untrained 784-128-10 network.",
+    )  # fmt: skip
+    draw.add_argument("--data", metavar="PATH", help="Data set. Default: that of the run, or the MNIST inside.")
+    draw.add_argument(
+        "--batch-size", type=at_least(1), default=128, metavar="N",
+        help="Number of images to draw with, taken from the start of the test set. Default: 128.",
+    )  # fmt: skip
+    draw.add_argument(
+        "--depth", type=at_least(0), metavar="N", help="Number of levels of modules to draw open. Default: all."
     )
     draw.add_argument(
-        "--checkpoint", type=Path, metavar="RUN", help="run directory, or .npz (default: 784-128-10, new)"
-    )
-    draw.add_argument("--data", metavar="DIR", help="images to run through it (default: the MNIST inside)")
-    draw.add_argument("--batch-size", type=positive, default=128, metavar="N", help="so many of them (default: 128)")
-    draw.add_argument("--depth", type=int, metavar="N", help="levels of modules to draw open (default: all)")
-    draw.add_argument("--direction", choices=("TB", "LR", "BT", "RL"), default="TB", help="of the forward pass")
-    draw.add_argument("--theme", choices=("light", "dark", "print"), default="light")
+        "--direction", choices=("TB", "LR", "BT", "RL"), default="TB",
+        help="Direction of the forward pass: from top to bottom, left to right, and so on. Default: TB.",
+    )  # fmt: skip
+    draw.add_argument("--theme", choices=("light", "dark", "print"), default="light", help="Colours. Default: light.")
     draw.set_defaults(run=run_draw)
 
-    check = commands.add_parser("check", help="prove the gradients of the network's ops on this machine")
+    check = commands.add_parser("check", help="Prove the gradients of the network's ops on this machine.")
     check.set_defaults(run=run_check)
 
-    data = commands.add_parser("data", help="describe and verify the data")
-    data.add_argument("--data", metavar="DIR", help="other data than the MNIST inside")
+    data = commands.add_parser("data", help="Describe and verify a data set.")
+    data.add_argument("--data", metavar="PATH", help="Data set. Default: the MNIST inside.")
     data.set_defaults(run=run_data)
     return top
-
-
-def run_train(options: argparse.Namespace) -> None:
-    """``tinygrad-mlp train``."""
-    from tinygrad_mlp.commands import run
-
-    given = {f.name: getattr(options, f.name) for f in fields(Config) if hasattr(options, f.name)}
-    settings = Config.read(options.config) | given if hasattr(options, "config") else given
-    config = Config(**settings)
-    if not hasattr(options, "resume"):
-        directory = getattr(options, "out", None) or Path("runs", time.strftime("%Y%m%d-%H%M%S"))
-        if (directory / "config.toml").exists():
-            raise ArgumentError(
-                "--out", expected="a directory without a run in it", got=str(directory),
-                fix=f"Choose another, or go on with it: tinygrad-mlp train --resume {directory}",
-            )  # fmt: skip
-    else:
-        directory = options.resume or getattr(options, "out", None) or newest_run()
-        if getattr(options, "out", directory) != directory:
-            raise ArgumentError("--resume", expected="the directory of --out, or none", got=str(directory))
-        config = resumed(config, settings, directory)
-    try:
-        run.train(config, directory, resume=hasattr(options, "resume"))
-    except KeyboardInterrupt:
-        if (directory / "config.toml").exists():
-            print(f"\ngo on with: tinygrad-mlp train --resume {directory}", file=sys.stderr)
-        raise
-
-
-def newest_run() -> Path:
-    """The run directory in ``runs/`` that began last."""
-    found = sorted(Path("runs").glob("*/config.toml"), key=lambda path: path.stat().st_mtime)
-    if not found:
-        raise ArgumentError("--resume", expected="a run in runs/", got="none", fix="Name its directory.")
-    return found[-1].parent
-
-
-def resumed(config: Config, settings: dict[str, Any], directory: Path) -> Config:
-    """The configuration of the run in a directory; options given again must say the same."""
-    if not (directory / "config.toml").exists():  # killed before it had begun: begin it
-        return config
-    own = Config(**Config.read(directory / "config.toml"))
-    is_now, was = asdict(config), asdict(own)
-    changed = [name for name in settings if is_now[name] != was[name]]
-    if changed:
-        kept = (f"{name} = {'by default' if was[name] is None else was[name]}" for name in changed)
-        raise ArgumentError(
-            "--resume", expected=f"the settings of the run, {', '.join(kept)}",
-            got=", ".join(f"{name} = {is_now[name]}" for name in changed),
-            fix="Leave them out, or begin a new run.",
-        )  # fmt: skip
-    return own
 
 
 def run_eval(options: argparse.Namespace) -> None:
@@ -184,8 +166,10 @@ def run_eval(options: argparse.Namespace) -> None:
     run.check_labels(labels, model.sizes[-1], source)
     logits = predict(model, check_size(images, source or "MNIST", model))
     right = int((logits.argmax(axis=1) == labels).sum())
-    print(f"{right:,} of {len(labels):,} test images right: accuracy {100 * right / len(labels):.2f} %, "
-          f"cross-entropy {float(cross_entropy(logits, labels)):.4f}")  # fmt: skip
+    say(f"{right:,} of {len(labels):,} test images right: accuracy {100 * right / len(labels):.2f} %, "
+        f"cross-entropy {float(cross_entropy(logits, labels)):.4f}")  # fmt: skip
+    if config.label_smoothing:
+        say("this cross-entropy is that of the labels as they are; training smoothed them")
 
 
 def run_predict(options: argparse.Namespace) -> None:
@@ -213,11 +197,18 @@ def check_size(images: Any, source: object, model: Any) -> Any:
     return images
 
 
-def positive(text: str) -> int:
-    """A whole number of at least 1."""
-    if int(text) < 1:
-        raise ValueError(text)
-    return int(text)
+def at_least(least: int) -> Callable[[str], int]:
+    """A parser of whole numbers from ``least`` on."""
+
+    def number(text: str) -> int:
+        try:
+            if int(text) >= least:
+                return int(text)
+        except ValueError:
+            pass
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least {least}, got {text[:80]!r}")
+
+    return number
 
 
 def run_draw(options: argparse.Namespace) -> None:
@@ -230,7 +221,7 @@ def run_draw(options: argparse.Namespace) -> None:
         options.out, model, source=options.data or config.data, batch_size=options.batch_size,
         depth=options.depth, direction=options.direction, theme=options.theme,
     )  # fmt: skip
-    print(f"wrote {options.out}")
+    say(f"wrote {printable(options.out)}: the loss is that of test images, without label smoothing")
 
 
 def run_check(options: argparse.Namespace) -> None:
@@ -238,7 +229,7 @@ def run_check(options: argparse.Namespace) -> None:
     from tinygrad_mlp.commands.check import check_network
 
     for line in check_network():
-        print(line, flush=True)
+        say(line)
 
 
 def run_data(options: argparse.Namespace) -> None:
@@ -249,8 +240,8 @@ def run_data(options: argparse.Namespace) -> None:
 
     if options.data is None:
         for file, shape, sha256 in verify():
-            print(f"{file}  {'×'.join(map(str, shape))}  sha256 {sha256} as published")
+            say(f"{file}  {'×'.join(map(str, shape))}  sha256 {sha256} as published")
     for name, (images, labels) in load_mnist(options.data)._asdict().items():
         counts = np.bincount(labels)
-        print(f"{name}: {images.shape[0]:,} images of {images.shape[1]}×{images.shape[2]}, mean {images.mean():.1f}; "
-              f"per class {', '.join(map(str, counts))}")  # fmt: skip
+        say(f"{name}: {images.shape[0]:,} images of {images.shape[1]}×{images.shape[2]}, mean {images.mean():.1f}; "
+            f"per class {', '.join(map(str, counts))}")  # fmt: skip

@@ -23,17 +23,46 @@ OPTIMIZERS: dict[str, tuple[Callable[..., optim.Optimizer], dict[str, Any], floa
     "adamw": (optim.AdamW, {}, 0.005, 0.1),
 }
 SCHEDULES = ("none", "step", "cosine")
-LARGEST = {int: 2**31 - 1, float: 1e300, str: None}  # where a setting does not say otherwise
+LARGEST_FILE = 2**16  # bytes of settings
+MOST_LAYERS = 1000
+WORDS = {int: "a whole number", float: "a number", str: "a text"}
 
 
-def setting(default: Any, text: str, **more: Any) -> Any:
+@dataclass(frozen=True)
+class Limits:
+    """An interval; the ends belong to it unless it is open there."""
+
+    least: float
+    most: float
+    open_least: bool = False
+    open_most: bool = False
+
+    def __contains__(self, value: float) -> bool:
+        above = self.least < value if self.open_least else self.least <= value
+        return above and (value < self.most if self.open_most else value <= self.most)
+
+    def __str__(self) -> str:
+        least, most = (f"{end:g}" if isinstance(end, float) else str(end) for end in (self.least, self.most))
+        above, below = "above" if self.open_least else "of at least", "below" if self.open_most else "at most"
+        return f"{above} {least} and {below} {most}"
+
+
+COUNT = Limits(0, 2**31 - 1)
+POSITIVE_COUNT = Limits(1, 2**31 - 1)
+POSITIVE = Limits(0.0, 1e30, open_least=True)
+NOT_NEGATIVE = Limits(0.0, 1e30)
+BELOW_ONE = Limits(0.0, 1.0, open_most=True)
+UP_TO_ONE = Limits(0.0, 1.0)
+
+
+def setting(default: Any, text: str, limits: Limits | None = None, choices: tuple[str, ...] | None = None) -> Any:
     """A field with its help text and limits."""
-    return field(default_factory=lambda: copy(default), metadata={"help": text, **more})
+    return field(default_factory=lambda: copy(default), metadata={"help": text, "limits": limits, "choices": choices})
 
 
 @dataclass
 class Config:
-    """Everything a training run depends on. The defaults train the network of the document, ``docs/2-layer-mlp.md``.
+    """Everything a training run depends on. The defaults train the network of the document.
 
     Raises
     ------
@@ -46,33 +75,40 @@ class Config:
     ([64, 32], 10)
     """
 
-    data: str | None = setting(None, "directory of IDX files, or an .npz like Keras's (default: the MNIST inside)")
-    hidden: list[int] = setting([128], "units of each hidden layer", least=1)
-    activation: str = setting("relu", "after each hidden layer", choices=tuple(ACTIVATIONS))
-    init: str = setting("he", "initial weights", choices=tuple(INITS))
-    dropout: float = setting(0.0, "probability with which a hidden unit is dropped", least=0.0)
-    optimizer: str = setting("adamw", "update rule", choices=tuple(OPTIMIZERS))
-    lr: float | None = setting(None, "learning rate (default: by optimizer; adamw 0.005)", least=0.0)
-    weight_decay: float | None = setting(None, "(default: by optimizer; adamw 0.1, others 0)", least=0.0)
-    schedule: str = setting("cosine", "course of the learning rate", choices=SCHEDULES)
-    warmup: float = setting(0.05, "steps of linear warm-up; below 1, the fraction of all steps", least=0.0)
-    step_epochs: int = setting(3, "schedule step: epochs between two drops", least=1)
-    step_gamma: float = setting(0.3, "schedule step: factor of each drop", least=0.0)
-    label_smoothing: float = setting(0.1, "share of the target spread over all classes", least=0.0)
-    clip_norm: float | None = setting(None, "largest global norm of the gradients (default: no clipping)", least=0.0)
-    epochs: int = setting(10, "passes through the training images", least=0)
-    batch_size: int = setting(128, "images in a step", least=1)
-    patience: int | None = setting(None, "stop after so many epochs without a new best (default: never)", least=1)
-    seed: int = setting(0, "of weights, order and dropout", least=0, most=2**63 - 1)
+    data: str | None = setting(
+        None, "Data set: a directory of IDX files, or an .npz like Keras's mnist.npz. Default: the MNIST inside."
+    )
+    hidden: list[int] = setting([128], "Number of units in each hidden layer.", POSITIVE_COUNT)
+    activation: str = setting("relu", "Activation after each hidden layer.", choices=tuple(ACTIVATIONS))
+    init: str = setting("he", "Distribution of the initial weights.", choices=tuple(INITS))
+    dropout: float = setting(0.0, "Probability with which a hidden unit is dropped.", BELOW_ONE)
+    optimizer: str = setting("adamw", "Update rule.", choices=tuple(OPTIMIZERS))
+    lr: float | None = setting(None, "Learning rate. Default: that of the optimizer; adamw has 0.005.", NOT_NEGATIVE)
+    weight_decay: float | None = setting(
+        None, "Weight decay. Default: that of the optimizer; adamw has 0.1, the others 0.", NOT_NEGATIVE
+    )
+    schedule: str = setting("cosine", "Course of the learning rate over the steps.", choices=SCHEDULES)
+    warmup: float = setting(
+        0.05, "Length of the linear warm-up: a fraction of all steps below 1, else a number of steps.", NOT_NEGATIVE
+    )
+    step_epochs: int = setting(3, "Number of epochs between two drops of the step schedule.", POSITIVE_COUNT)
+    step_gamma: float = setting(0.3, "Factor of each drop of the step schedule.", UP_TO_ONE)
+    label_smoothing: float = setting(0.1, "Share of each target that is spread over all classes.", BELOW_ONE)
+    clip_norm: float | None = setting(None, "Largest global norm of the gradients. Default: no clipping.", POSITIVE)
+    epochs: int = setting(10, "Number of passes through the training images.", COUNT)
+    batch_size: int = setting(128, "Number of images in a step.", POSITIVE_COUNT)
+    patience: int | None = setting(
+        None, "Number of epochs without a new best after which training ends. Default: it never does.", POSITIVE_COUNT
+    )
+    seed: int = setting(
+        0, "Seed of the random numbers: initial weights, validation part, order, dropout.", Limits(0, 2**63 - 1)
+    )
 
     def __post_init__(self) -> None:
         for f in fields(self):
             value = getattr(self, f.name)
             if value is not None or not optional(f):
                 check(f, value)
-        for name in ("dropout", "label_smoothing"):
-            if getattr(self, name) >= 1:
-                raise ArgumentError(name, expected="a number below 1", got=repr(getattr(self, name)))
 
     @classmethod
     def read(cls, path: Path) -> dict[str, Any]:
@@ -84,16 +120,22 @@ class Config:
             If the file cannot be read, is no TOML, or names a setting there is not.
         """
         try:
-            found = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise ArgumentError(str(path), expected="a TOML file of settings", got=f"{error}") from error
+            with path.open("rb") as file:
+                content = file.read(LARGEST_FILE + 1)
+            # Names of files need not be UTF-8; toml() writes their bytes as they are.
+            found = tomllib.loads(content.decode("utf-8", "surrogateescape")) if len(content) <= LARGEST_FILE else None
+        except (OSError, ValueError, RecursionError) as error:
+            raise ArgumentError(str(path), expected="a TOML file of settings", got=cut(str(error))) from error
+        if found is None:
+            got = f"one of more than {LARGEST_FILE:,} bytes"
+            raise ArgumentError(str(path), expected="a TOML file of settings", got=got)
         known = [f.name for f in fields(cls)]
-        if unknown := [name for name in found if name not in known]:
-            raise ArgumentError(str(path), expected=f"only the settings {', '.join(known)}", got=", ".join(unknown))
+        if unknown := ", ".join(name for name in found if name not in known):
+            raise ArgumentError(str(path), expected=f"only the settings {', '.join(known)}", got=cut(unknown))
         cls(**found)
         return found
 
-    def toml(self) -> str:
+    def toml(self) -> bytes:
         """The settings as TOML; those that are None are left out, or are comments that say what the optimizer chose."""
         given = {name: value for name, value in asdict(self).items() if value is not None}
         # JSON writes these types as TOML does, but for characters beyond 16 bits and for DEL.
@@ -103,7 +145,7 @@ class Config:
         notes = [
             f"# {name} = {chosen[name]}, the default of {self.optimizer}\n" for name in chosen if name not in given
         ]
-        return text.replace("\x7f", r"\u007f") + "".join(notes)
+        return (text.replace("\x7f", r"\u007f") + "".join(notes)).encode("utf-8", "surrogateescape")
 
     def make_optimizer(self, params: Any, steps_per_epoch: int) -> optim.Optimizer:
         """The optimizer, with the schedule inside it."""
@@ -136,15 +178,35 @@ def kind(f: Field[Any]) -> Any:
 
 def check(f: Field[Any], value: Any) -> None:
     """Raise where a value does not have the type and the limits of its setting."""
-    of, choices = kind(f), f.metadata.get("choices")
-    least, most = f.metadata.get("least"), f.metadata.get("most", LARGEST[of])
+    of, limits, choices = kind(f), f.metadata["limits"], f.metadata["choices"]
     several = f.type == list[int]
-    expected = of.__name__ if least is None else f"{of.__name__} of at least {least} and at most {most}"
-    if several and not isinstance(value, list):
-        raise ArgumentError(f.name, expected=f"a list of {expected}", got=repr(value))
+    expected = f"one of {', '.join(choices)}" if choices else f"{WORDS[of]} {limits or ''}".rstrip()
+    if several and not (isinstance(value, list) and len(value) <= MOST_LAYERS):
+        raise ArgumentError(f.name, expected=f"a list of at most {MOST_LAYERS}, each {expected}", got=shown(value))
     for entry in value if several else [value]:
         fits = type(entry) is of or (of is float and type(entry) is int)
-        if not fits or (least is not None and not least <= entry <= most):
-            raise ArgumentError(f.name, expected=expected, got=repr(entry))
-    if choices and value not in choices:
-        raise ArgumentError(f.name, expected=f"one of {', '.join(choices)}", got=repr(value))
+        if not fits or (limits and entry not in limits) or (choices and entry not in choices):
+            raise ArgumentError(f.name, expected=expected, got=shown(entry))
+    if of is str and value is not None and not is_file_name(value):
+        raise ArgumentError(f.name, expected="a name that a file can have", got=shown(value))
+
+
+def is_file_name(text: str) -> bool:
+    """Whether a file may be called so: without NUL, and with no surrogates but those that stand for single bytes."""
+    try:
+        return b"\0" not in text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+
+
+def shown(value: Any) -> str:
+    """The repr of a value, or its type where that is endless."""
+    try:
+        return cut(repr(value))
+    except (ValueError, RecursionError):  # an integer of too many digits, a list of too many levels
+        return f"{type(value).__name__} of excessive size"
+
+
+def cut(text: str) -> str:
+    """A text of at most 200 characters."""
+    return text if len(text) <= 200 else text[:200] + "…"

@@ -1,11 +1,13 @@
 """The pictures of a training run, drawn by matplotlib (``pip install 'tinygrad-mlp[plots]'``)."""
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinygrad_mlp.errors import MissingExtraError
+from tinygrad_mlp.files import write_atomically
 from tinygrad_mlp.train.history import History
 
 if TYPE_CHECKING:
@@ -26,7 +28,14 @@ def figure(width: float, height: float) -> "Figure":
     return Figure(figsize=(width, height))
 
 
-def save_curves(path: Path, history: History) -> None:
+def save(page: "Figure", path: Path) -> None:
+    """Write a figure as PNG, atomically."""
+    content = io.BytesIO()
+    page.savefig(content, dpi=100, format="png")
+    write_atomically(path, content.getvalue())
+
+
+def save_curves(path: Path, history: History, loss_name: str = "loss") -> None:
     """Loss, accuracy and learning rate over the epochs."""
     page = figure(9, 3)
     epochs = history.column("epoch")
@@ -36,7 +45,7 @@ def save_curves(path: Path, history: History) -> None:
     loss.plot(epochs, history.column("train_loss"), "o-", color=INK, markersize=3, label="training")
     if history[-1]["val_loss"] is not None:
         loss.plot(epochs, history.column("val_loss"), "s--", color=ACCENT, markersize=3, label="validation")
-    loss.set_title("loss")
+    loss.set_title(loss_name)
     loss.legend()
     if history[-1]["val_accuracy"] is not None:
         accuracy.plot(epochs, [100 * a for a in history.column("val_accuracy")], "s--", color=ACCENT, markersize=3)
@@ -46,7 +55,7 @@ def save_curves(path: Path, history: History) -> None:
     for axes in (loss, accuracy, rate):
         axes.set_xlabel("epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
-    page.savefig(path, dpi=100)
+    save(page, path)
 
 
 def save_confusion(path: Path, labels: Array, predicted: Array, classes: int) -> None:
@@ -65,7 +74,7 @@ def save_confusion(path: Path, labels: Array, predicted: Array, classes: int) ->
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     axes.set_title(f"{int(mistakes.sum())} of {len(labels):,} test images wrong")
-    page.savefig(path, dpi=100)
+    save(page, path)
 
 
 def mosaic(tiles: Array, columns: int, *, above: int = 2) -> Array:
@@ -93,7 +102,7 @@ def save_weights(path: Path, weight: Array, height: int, width: int) -> None:
     axes.imshow(mosaic(units, columns), cmap="RdBu", vmin=-limit, vmax=limit, interpolation="nearest")
     axes.set_axis_off()
     axes.set_title(f"weights into the {len(units)} hidden units, ±{limit:.2f}")
-    page.savefig(path, dpi=100)
+    save(page, path)
 
 
 def save_errors(path: Path, images: Array, labels: Array, probabilities: Array, count: int = 24) -> None:
@@ -114,4 +123,4 @@ def save_errors(path: Path, images: Array, labels: Array, probabilities: Array, 
         x, y = place % columns * (width + 2) + width / 2, (place // columns + 0.15) * (height + above)
         text = f"{labels[i]}, not {predicted[i]} ({100 * confidence[i]:.0f} %)"
         axes.text(x, y, text, fontsize=8, ha="center", va="center")
-    page.savefig(path, dpi=100)
+    save(page, path)

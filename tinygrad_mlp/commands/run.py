@@ -1,5 +1,12 @@
 """A training run in a directory: settings in, weights, history and pictures out."""
 
+import hashlib
+import itertools
+import math
+import os
+import shlex
+import sys
+import time
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -8,12 +15,13 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp import nn
-from tinygrad_mlp.commands.config import Config
+from tinygrad_mlp.commands.config import Config, cut
 from tinygrad_mlp.commands.network import network_loss
 from tinygrad_mlp.commands.run_report import write_report
-from tinygrad_mlp.data import load_mnist
-from tinygrad_mlp.errors import ArgumentError, DataError, MissingExtraError
-from tinygrad_mlp.files import write_atomically
+from tinygrad_mlp.commands.streams import printable, say
+from tinygrad_mlp.data import MNIST, load_mnist
+from tinygrad_mlp.errors import ArgumentError, DataError, MissingExtraError, StateError
+from tinygrad_mlp.files import locked, write_atomically
 from tinygrad_mlp.ops.activations import softmax
 from tinygrad_mlp.ops.losses import cross_entropy
 from tinygrad_mlp.train import checkpoint
@@ -22,17 +30,21 @@ from tinygrad_mlp.train.evaluation import predict
 from tinygrad_mlp.train.trainer import Trainer
 
 Array = np.ndarray[Any, Any]
+PART = 12  # one in so many training images is for validation
+MAY_CHANGE = ("data", "epochs")  # a data set may move, as long as it is the same; a run may be made longer
 
 
-def train(config: Config, directory: Path, *, resume: bool = False) -> float:
-    """Train a network and leave everything in ``directory``; a twelfth of the images, the last, are for validation.
+def train(config: Config, directory: Path | None, *, resume: bool = False) -> float:
+    """Train a network and leave everything in a directory.
+
+    A twelfth of the training images is for validation, drawn by the seed, from each class alike.
 
     Parameters
     ----------
     config : Config
-    directory : Path
+    directory : Path or None
         Gets ``config.toml``, ``history.csv``, ``history.json``, ``best.npz``, ``last.npz``, the pictures and
-        ``report.html`` with all of it.
+        ``report.html`` with all of it. None: a new one in ``runs/``, called by the time.
     resume : bool
         Go on from ``last.npz`` if it is there; the result is the same, bit for bit, as if the run had never stopped.
 
@@ -40,50 +52,159 @@ def train(config: Config, directory: Path, *, resume: bool = False) -> float:
     -------
     float
         Accuracy of the best weights on the test images, from 0 to 1.
+
+    Raises
+    ------
+    ArgumentError
+        If there is a run in the directory that is not to be resumed, or another process writes into it.
+    StateError
+        If the run to resume had other settings or other data.
     """
     data = load_mnist(config.data)
-    images, labels = data.train
-    kept = len(images) - len(images) // 12
-    if kept == len(images):
-        raise DataError(str(config.data), expected="at least 12 training images", got=str(len(images)))
-    classes = int(labels.max()) + 1
+    classes = int(data.train.labels.max()) + 1
+    if len(data.train.labels) < PART:
+        raise DataError(str(config.data), expected=f"at least {PART} training images", got=str(len(data.train.labels)))
     check_labels(data.test.labels, classes, config.data)
-    sizes = [images[0].size, *config.hidden, classes]
+    sizes = [data.train.images[0].size, *config.hidden, classes]
     model = build(sizes, config)
-    directory.mkdir(parents=True, exist_ok=True)
-    write_atomically(directory / "config.toml", config.toml().encode())
-    steps = -(-kept // config.batch_size)
+    if directory is None:
+        directory = new_directory()
+    else:
+        directory.mkdir(parents=True, exist_ok=True)
+    with locked(directory):
+        if not resume and (directory / "config.toml").exists():
+            raise ArgumentError(
+                "--out", expected="a directory without a run in it", got=str(directory),
+                fix=f"Choose another, or go on with it: {resuming(directory)}",
+            )  # fmt: skip
+        settings = asdict(config) | {"sizes": sizes, "digests": digests(data)}
+        saved = checkpoint.read_progress(directory / "last.npz") if (directory / "last.npz").exists() else None
+        if saved is not None:
+            check_unchanged(directory / "last.npz", saved["config"], settings)
+            if config.epochs < saved["epoch"]:
+                raise ArgumentError(
+                    "--epochs", expected=f"at least {saved['epoch']}, which are done", got=str(config.epochs)
+                )
+        if not (directory / "config.toml").exists() or Config(**Config.read(directory / "config.toml")) != config:
+            write_atomically(directory / "config.toml", config.toml())
+        try:
+            return train_in(directory, config, settings, model, data, saved)
+        except KeyboardInterrupt:
+            print(f"\ngo on with: {resuming(directory)}", file=sys.stderr)
+            raise
+
+
+def train_in(
+    directory: Path, config: Config, settings: dict[str, Any], model: nn.MLP, data: MNIST, saved: dict[str, Any] | None
+) -> float:
+    """Train in a directory that is ours, from its last checkpoint if there is one; the accuracy on the test images."""
+    kept, held_out = split(data.train.labels, np.random.default_rng([config.seed, 2]))
+    images, labels = data.train.images[kept], data.train.labels[kept]
+    validation = data.train.images[held_out], data.train.labels[held_out]
+    steps = math.ceil(len(labels) / config.batch_size)
     trainer = Trainer(
         model,
         config.make_optimizer(model.named_parameters(), steps),
         partial(cross_entropy, label_smoothing=config.label_smoothing),
         clip_norm=config.clip_norm,
         callbacks=[EarlyStopping("val_loss", config.patience), Log(directory), Checkpoint(directory), Progress()],
-        config=asdict(config) | {"sizes": sizes},
+        config=settings,
     )
-    if resume and (directory / "last.npz").exists():
+    if saved is not None:
         trainer.resume(directory / "last.npz")
-        print(f"resumed after epoch {trainer.epoch}, step {trainer.optimizer.step_count}")
-    elif resume:
-        print(f"no checkpoint in {directory} yet: training begins")
-    parameters = sum(parameter.size for parameter in model.parameters())
-    print(f"{'-'.join(map(str, sizes))} MLP, {parameters:,} parameters; {kept:,} images to train on, "
-          f"{len(images) - kept:,} to validate; {config.epochs} epochs of {steps} steps")  # fmt: skip
-    validation = images[kept:], labels[kept:]
+        say(f"resumed after epoch {trainer.epoch}, step {trainer.optimizer.step_count}")
+        if trainer.stop and trainer.epoch < config.epochs:
+            say(f"training had ended there, after {config.patience} epochs without a new best")
+    smoothed = smoothing_note(config, model.sizes[-1])
+    say(f"{'-'.join(map(str, model.sizes))} MLP, {sum(p.size for p in model.parameters()):,} parameters; "
+        f"{config.epochs} epochs of {steps} steps")  # fmt: skip
+    say(f"{len(labels):,} images to train on; {len(held_out):,} to validate, drawn by the seed from each class")
+    if smoothed:
+        say(smoothed)
     shuffle = np.random.default_rng([config.seed, 1])
-    history = trainer.fit((images[:kept], labels[:kept]), validation, config.epochs, config.batch_size, shuffle)
+    history = trainer.fit((images, labels), validation, config.epochs, config.batch_size, shuffle)
     logits = predict(model, data.test.images)
     accuracy = float(np.mean(logits.argmax(axis=1) == data.test.labels))
     if history:
         history[-1]["test_accuracy"] = accuracy
         history.save_json(directory / "history.json")
         history.save_csv(directory / "history.csv")
-        print(f"test accuracy {100 * accuracy:.2f} %, with the weights of epoch {history.best_epoch('val_loss')}")
-        save_pictures(directory, model, history, data.test, logits)
+        say(f"test accuracy {100 * accuracy:.2f} %, with the weights of epoch {history.best_epoch('val_loss')}")
+        loss_name = "loss of smoothed targets" if smoothed else "loss"
+        save_pictures(directory, model, history, data.test, logits, loss_name)
         batch = slice(0, config.batch_size)
-        write_report(directory, network_loss(model, images[batch], labels[batch]), model=model)
-    print(f"wrote {directory}: {', '.join(sorted(p.name for p in directory.iterdir()))}")
+        count = len(labels[batch])
+        notes = {
+            "Computation graph": f"The loss is the cross-entropy of {count} training images, without label smoothing.",
+            "Epochs": smoothed,
+        }
+        write_report(directory, network_loss(model, images[batch], labels[batch]), model=model, notes=notes)
+    written = sorted(path.name for path in directory.iterdir() if not path.name.startswith("."))
+    say(f"wrote {printable(directory)}: {', '.join(written)}")
     return accuracy
+
+
+def split(labels: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Indices of the images to train on and of those to validate, both in ascending order.
+
+    One in twelve is for validation; of each class as many as its share, to within one.
+    """
+    order = rng.permutation(len(labels))
+    order = order[np.argsort(labels[order], kind="stable")]  # by class, and within a class at random
+    held_out = np.sort(order[PART - 1 :: PART])
+    return np.setdiff1d(np.arange(len(labels)), held_out), held_out
+
+
+def smoothing_note(config: Config, classes: int) -> str:
+    """A sentence about losses that no accuracy explains, or nothing."""
+    if not config.label_smoothing:
+        return ""
+    rest = config.label_smoothing / classes
+    target = 1 - config.label_smoothing + rest
+    least = -target * math.log(target) - (classes - 1) * rest * math.log(rest)
+    return f"losses are those of targets smoothed by {config.label_smoothing:g}, so the least possible is {least:.3f}"
+
+
+def digests(data: MNIST) -> dict[str, str]:
+    """The sha256 of each array of a data set, shapes included."""
+    found = {}
+    for name, images_and_labels in zip(("training", "test"), data, strict=True):
+        for part, array in zip(("images", "labels"), images_and_labels, strict=True):
+            digest = hashlib.sha256(str(array.shape).encode())
+            digest.update(np.ascontiguousarray(array).data)
+            found[f"{name} {part}"] = digest.hexdigest()
+    return found
+
+
+def check_unchanged(path: Path, saved: dict[str, Any], own: dict[str, Any]) -> None:
+    """Raise where the settings or the data of a run are no longer those in its checkpoint, naming the differences."""
+    was, is_now = saved | saved.get("digests", {}), own | own["digests"]
+    names = [name for name in is_now if name not in ("digests", *MAY_CHANGE) and was.get(name) != is_now[name]]
+    if names:
+        raise StateError(
+            str(path), expected=", ".join(f"{name} = {cut(str(was.get(name)))}" for name in names),
+            got=", ".join(f"{name} = {cut(str(is_now[name]))}" for name in names),
+            fix="Settings or data were changed since: put them back, or begin a new run.",
+        )  # fmt: skip
+
+
+def new_directory() -> Path:
+    """Make a directory in ``runs/`` that nobody else has, called by the time."""
+    Path("runs").mkdir(exist_ok=True)
+    name = time.strftime("%Y%m%d-%H%M%S")
+    for i in itertools.count(1):
+        path = Path("runs", name if i == 1 else f"{name}-{i}")
+        try:
+            path.mkdir()
+        except FileExistsError:  # begun in the same second
+            continue
+        return path
+    raise AssertionError
+
+
+def resuming(directory: Path) -> str:
+    """The command line that goes on with a run."""
+    return f"tinygrad-mlp train --resume {shlex.quote(str(directory))}"
 
 
 def check_labels(labels: Array, classes: int, source: str | None) -> None:
@@ -93,7 +214,16 @@ def check_labels(labels: Array, classes: int, source: str | None) -> None:
 
 
 def build(sizes: list[int], config: Config) -> nn.MLP:
-    """The untrained network of a configuration."""
+    """The untrained network of a configuration.
+
+    Raises
+    ------
+    MemoryError
+        If its weights, their gradients and the two arrays of Adam need more memory than the machine has.
+    """
+    needed, there = 16 * count_parameters(sizes), memory()
+    if needed > there:
+        raise MemoryError(f"the network needs {needed / 1e9:,.1f} GB to train, of {there / 1e9:,.1f} GB in the machine")
     rng = np.random.default_rng([config.seed, 0])
     return nn.MLP(*sizes, activation=config.activation, init=config.init, dropout=config.dropout, rng=rng)
 
@@ -110,23 +240,51 @@ def load(path: Path) -> tuple[nn.MLP, Config]:
     settings = checkpoint.read_progress(file)["config"]
     try:
         sizes = settings.pop("sizes")
+        settings.pop("digests", None)
         config = Config(**settings)
+        check_sizes(sizes, config, file.stat().st_size)
     except (KeyError, TypeError, ArgumentError) as error:
-        raise DataError(str(file), expected="a checkpoint of tinygrad-mlp train", got=f"another ({error})") from error
+        raise DataError(
+            str(file), expected="a checkpoint of tinygrad-mlp train", got=f"another ({cut(str(error))})"
+        ) from error
     model = build(sizes, config)
     checkpoint.load_model(file, model)
+    if bad := [name for name, p in model.named_parameters() if not np.isfinite(p.data).all()]:
+        raise DataError(str(file), expected="finite weights", got=f"NaN or infinity in {', '.join(bad)}")
     model.eval()
     return model, config
 
 
-def save_pictures(directory: Path, model: nn.MLP, history: Any, test: Any, logits: Array) -> None:
+def check_sizes(sizes: Any, config: Config, room: int) -> None:
+    """Raise where these are not the sizes of a network of this configuration, or a file of this size cannot hold it."""
+    ends = [sizes[0], sizes[-1]] if isinstance(sizes, list) and len(sizes) > 1 else [0]
+    if any(type(size) is not int or size < 1 for size in ends) or sizes[1:-1] != config.hidden:
+        raise ArgumentError("sizes", expected="inputs, hidden units and classes", got=cut(repr(sizes)))
+    if 4 * count_parameters(sizes) > room:
+        raise ArgumentError("sizes", expected=f"a network that {room:,} bytes can hold", got=cut(repr(sizes)))
+
+
+def count_parameters(sizes: list[int]) -> int:
+    """Number of weights and biases between layers of these sizes."""
+    return sum((a + 1) * b for a, b in itertools.pairwise(sizes))
+
+
+def memory() -> float:
+    """Bytes of memory in this machine, or infinity where the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return math.inf
+
+
+def save_pictures(directory: Path, model: nn.MLP, history: Any, test: Any, logits: Array, loss_name: str) -> None:
     """Draw the run, if matplotlib is there."""
     from tinygrad_mlp.commands import plots
 
     try:
-        plots.save_curves(directory / "curves.png", history)
+        plots.save_curves(directory / "curves.png", history, loss_name)
         plots.save_confusion(directory / "confusion.png", test.labels, logits.argmax(axis=1), logits.shape[1])
         plots.save_weights(directory / "weights.png", next(iter(model.parameters())).data, *test.images.shape[1:])
         plots.save_errors(directory / "errors.png", test.images, test.labels, softmax(logits))
     except MissingExtraError as error:
-        print(f"no pictures: {error}")
+        say(f"no pictures: {error}")

@@ -3,13 +3,16 @@
 import base64
 import html
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tinygrad_mlp.commands.streams import printable
 from tinygrad_mlp.drawing import to_dot
 from tinygrad_mlp.drawing.html import POLICY, asset, colours, variables
 from tinygrad_mlp.drawing.render import render
 from tinygrad_mlp.errors import DataError, RendererNotFound
+from tinygrad_mlp.files import write_atomically
 
 PICTURES = {
     "curves.png": "Loss and accuracy",
@@ -19,7 +22,9 @@ PICTURES = {
 }
 
 
-def write_report(directory: str | Path, *outputs: Any, model: Any = None) -> Path:
+def write_report(
+    directory: str | Path, *outputs: Any, model: Any = None, notes: Mapping[str, str] | None = None
+) -> Path:
     """Write ``report.html`` into the directory of a training run.
 
     Parameters
@@ -31,6 +36,8 @@ def write_report(directory: str | Path, *outputs: Any, model: Any = None) -> Pat
         Whose graph to show, such as the loss on a batch (`tinygrad_mlp.commands.network.network_loss`).
     model : Module, optional
         See `tinygrad_mlp.to_dot`.
+    notes : mapping, optional
+        Sentences to stand in sections, by the titles of these.
 
     Returns
     -------
@@ -45,18 +52,17 @@ def write_report(directory: str | Path, *outputs: Any, model: Any = None) -> Pat
     directory = Path(directory)
     try:
         history = json.loads((directory / "history.json").read_text(encoding="utf-8"))
-        config = (directory / "config.toml").read_text(encoding="utf-8")
+        config = (directory / "config.toml").read_text(encoding="utf-8", errors="backslashreplace")
     except (OSError, ValueError) as error:
         raise DataError(
             str(directory), expected="a training run with history.json and config.toml", got=str(error)
         ) from error
-    sections = [section("Epochs", table(history))]
-    if outputs:
-        sections.insert(0, section("Computation graph", graph(outputs, model)))
-    sections[-1:-1] = [section(title, picture(directory / name)) for name, title in PICTURES.items()]
-    sections.append(section("Settings", f"<pre>{html.escape(config)}</pre>"))
+    parts = {"Computation graph": graph(outputs, model)} if outputs else {}
+    parts |= {title: picture(directory / name) for name, title in PICTURES.items()}
+    parts |= {"Epochs": table(history), "Settings": f"<pre>{html.escape(config)}</pre>"}
+    sections = [section(title, content, (notes or {}).get(title, "")) for title, content in parts.items()]
     path = directory / "report.html"
-    title = html.escape(f"Training run {directory.resolve().name}")
+    title = html.escape(f"Training run {printable(directory.resolve().name)}")
     body = "\n".join(sections)
     content = f"""<!doctype html>
 <html lang="en">
@@ -72,13 +78,14 @@ def write_report(directory: str | Path, *outputs: Any, model: Any = None) -> Pat
 {body}
 </html>
 """
-    path.write_text(content, encoding="utf-8")
+    write_atomically(path, content.encode("utf-8", "backslashreplace"))
     return path
 
 
-def section(title: str, content: str) -> str:
-    """A part of the report under its heading."""
-    return f"<section>\n<h2>{title}</h2>\n{content}\n</section>"
+def section(title: str, content: str, note: str = "") -> str:
+    """A part of the report under its heading, with a sentence about it."""
+    said = f"<p>{html.escape(note)}</p>\n" if note else ""
+    return f"<section>\n<h2>{title}</h2>\n{said}{content}\n</section>"
 
 
 def summary(history: list[dict[str, Any]]) -> str:

@@ -14,6 +14,7 @@ from tinygrad_mlp.drawing.html import page
 from tinygrad_mlp.drawing.picture import Picture
 from tinygrad_mlp.drawing.styles import THEMES
 from tinygrad_mlp.errors import RendererNotFound
+from tinygrad_mlp.files import write_atomically
 
 VARIABLE = "TINYGRAD_MLP_DOT"
 SECONDS = 120
@@ -51,16 +52,16 @@ class Digraph(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no types
         """
         kind = path.suffix[1:].lower()
         if kind in ("dot", "gv"):
-            path.write_text(self.source, encoding="utf-8")
+            write_atomically(path, self.source.encode())
             return
         try:
             content = self.page().encode() if kind == "html" else render(self.source, kind)
         except RendererNotFound as error:
             text = path.with_suffix(".dot")
-            text.write_text(self.source, encoding="utf-8")
+            write_atomically(text, self.source.encode())
             error.add_note(f"The drawing is in {text}, as text.")
             raise
-        path.write_bytes(content)
+        write_atomically(path, content)
 
 
 def renderers() -> list[str]:

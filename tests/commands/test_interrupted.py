@@ -1,21 +1,17 @@
-"""Real processes that are killed or interrupted, and resumed: they end with the very same bits."""
+"""Processes that Ctrl-C interrupts, and that are resumed: they end with the very same bits. Kills: `campaign.py`."""
 
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 import pytest
 
 from tinygrad_mlp.train import checkpoint
 
 RUN = [sys.executable, "-m", "tinygrad_mlp", "train"]
 SETTINGS = ["--hidden", "8", "--dropout", "0.2", "--epochs", "6", "--batch-size", "2", "--clip-norm", "1"]
-KILLS = 10
 
 
 @pytest.fixture(scope="module")
@@ -58,43 +54,18 @@ def outcome(directory):
 
 @pytest.fixture(scope="module")
 def whole(arguments, environment, tmp_path_factory):
-    """A run that nothing disturbs: what it ends with, and how long it takes."""
+    """What a run ends with that nothing disturbs."""
     directory = tmp_path_factory.mktemp("whole") / "run"
-    started = time.perf_counter()
     complete([*arguments, "--out", str(directory)], environment)
-    return outcome(directory), time.perf_counter() - started
-
-
-def test_killed_at_any_moment_a_run_resumes_to_the_same_bits(arguments, environment, whole, tmp_path):
-    """Property: kill -9 at ten random moments, from before the first file to the last epoch; then --resume."""
-    expected, duration = whole
-    moments = np.random.default_rng(0).uniform(0, 1, KILLS) * duration
-    moments[0] = 0.05 * duration  # before config.toml, whatever the machine
-
-    def kill_and_resume(i):
-        directory = tmp_path / str(i)
-        process = start([*arguments, "--out", str(directory)], environment)
-        try:
-            process.communicate(timeout=moments[i])
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-        begun = (directory / "last.npz").exists()
-        complete([*arguments, "--resume", str(directory)], environment)
-        return begun, outcome(directory)
-
-    with ThreadPoolExecutor(2) as pool:
-        results = list(pool.map(kill_and_resume, range(KILLS)))
-    assert [found == expected for _, found in results] == [True] * KILLS
-    assert len({begun for begun, _ in results}) == 2, "some were killed before the first checkpoint, some after"
+    return outcome(directory)
 
 
 @pytest.mark.usefixtures("terminal")
 def test_ctrl_c_saves_says_how_to_go_on_and_resumes_to_the_same_bits(arguments, environment, whole, tmp_path):
     directory = tmp_path / "run"
     process = start([*arguments, "--out", str(directory)], environment)
-    assert "MLP" in process.stdout.readline()
-    assert "epoch" in process.stdout.readline()
+    while not (line := process.stdout.readline()).startswith("epoch"):
+        assert line, process.stderr.read()
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -103,7 +74,7 @@ def test_ctrl_c_saves_says_how_to_go_on_and_resumes_to_the_same_bits(arguments, 
     assert 0 < progress["epoch"] < 6
     out = complete([*RUN, "--resume", str(directory)], environment)  # the settings are in config.toml
     assert out.startswith(f"resumed after epoch {progress['epoch']}, step ")
-    assert outcome(directory) == whole[0]
+    assert outcome(directory) == whole
 
 
 @pytest.mark.usefixtures("terminal")
