@@ -8,8 +8,8 @@ import pytest
 
 PUBLIC = {
     "tinygrad_mlp": """
-        Tensor cross_entropy data debug draw gelu grad gradients hessian hvp jacobian jvp log_softmax logsumexp mse_loss
-        nn no_grad optim relu rules sigmoid softmax softplus testing to_dot train value_and_grad vjp
+        Tensor compile cross_entropy data debug draw gelu grad gradients hessian hvp jacobian jvp log_softmax logsumexp
+        mse_loss nn no_grad optim relu rules sigmoid softmax softplus source testing to_dot train value_and_grad vjp
     """,
     "tinygrad_mlp.Tensor": """
         T argmax argmin astype backward clip cumsum data detach dot dtype flatten grad item mT mark_changed max mean min

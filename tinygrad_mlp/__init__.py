@@ -18,6 +18,7 @@ from tinygrad_mlp.debugging import debug
 from tinygrad_mlp.drawing import draw, to_dot
 from tinygrad_mlp.ops.activations import gelu, log_softmax, logsumexp, relu, sigmoid, softmax, softplus
 from tinygrad_mlp.ops.losses import cross_entropy, mse_loss
+from tinygrad_mlp.program import compile, source  # noqa: A004 - the field's name for it
 from tinygrad_mlp.tensor import Tensor, no_grad
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Tensor",
+    "compile",
     "cross_entropy",
     "data",
     "debug",
@@ -49,6 +51,7 @@ __all__ = [
     "sigmoid",
     "softmax",
     "softplus",
+    "source",
     "testing",
     "to_dot",
     "train",

@@ -77,6 +77,8 @@ def differentiate(
             gradient = np.zeros_like(x.data)
         elif isinstance(gradient, (np.ndarray, np.generic)):
             gradient = np.array(gradient)  # what the pass hands over may be shared
+        elif not isinstance(gradient, Tensor):
+            gradient = np.copy(gradient)
         results.append(as_tensor(gradient) if create_graph else gradient)
     return results
 
@@ -156,7 +158,7 @@ def any_tensor(values: Iterable[Any]) -> bool:
 def plain_array(value: Any) -> Any:
     """The array of a Tensor; a NumPy scalar as an array."""
     value = value.data if isinstance(value, Tensor) else value
-    return np.asarray(value) if isinstance(value, np.generic) else value
+    return value[...] if getattr(value, "ndim", None) == 0 else value
 
 
 def as_tensor(value: Any) -> Tensor:

@@ -70,6 +70,10 @@ class MissingExtraError(TinygradError, ImportError):
     """An optional dependency that is not installed."""
 
 
+class CompileError(TinygradError, TypeError):
+    """A function that cannot be written down as a program, because a value of one run would be kept for all."""
+
+
 class RendererNotFound(TinygradError, RuntimeError):
     """No program here can turn DOT text into the format asked for."""
 

@@ -253,7 +253,11 @@ def identify(tensor: Traced) -> str:
 
 
 def freed(tensor: Traced) -> GraphError:
-    """The error for a second backward pass through a graph that the first one freed."""
+    """The error for a backward pass through a graph that is not there: freed by an earlier one, or never recorded."""
+    if way_out := getattr(tensor.node.function, "no_graph", None):
+        return GraphError(
+            "backward", expected="a graph", got=f"a {identify(tensor)}, whose ops were not recorded", fix=way_out
+        )
     return GraphError(
         "backward",
         expected="a graph that is still there",

@@ -3,6 +3,7 @@
 from __future__ import annotations  # numpy.random takes as long to import as this package, so it is not evaluated
 
 import math
+from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any
 
@@ -39,3 +40,15 @@ def generator(rng: np.random.Generator | int, where: str) -> np.random.Generator
     raise ArgumentError(
         where, expected="rng to be a numpy.random.Generator or an integer seed", got=repr(rng), fix="Write rng=0."
     )
+
+
+def demand(holds: Any, error: Callable[[], Exception]) -> None:
+    """Raise ``error()`` unless a condition on the values of arrays holds.
+
+    Not ``if``: where the run is being written down as a program, the program has to ask again each time.
+    """
+    ask = getattr(holds, "__demand__", None)
+    if ask is not None:
+        ask(error)
+    elif not holds:
+        raise error()

@@ -55,11 +55,17 @@ def _(y, x=None, dx=1.0, axis=-1):
     return np.sum(width * (y[..., 1:] + y[..., :-1]) / 2, axis=-1)
 
 
+def pick(table, at):
+    """``table[at]``, which arrays that speak NumPy's protocols understand as a table's index too."""
+    return np.reshape(np.take_along_axis(table, np.ravel(at), 0), np.shape(at))
+
+
 @composite(np.interp)
 def _(x, xp, fp, left=None, right=None):
     at = np.clip(np.searchsorted(xp, x, side="right") - 1, 0, len(xp) - 2)
     xp, fp = (np.asarray(p) if isinstance(p, (list, tuple)) else p for p in (xp, fp))
-    inside = fp[at] + (fp[at + 1] - fp[at]) / (xp[at + 1] - xp[at]) * (x - xp[at])
+    (x0, y0), (x1, y1) = ((pick(xp, i), pick(fp, i)) for i in (at, at + 1))
+    inside = y0 + (y1 - y0) / (x1 - x0) * (x - x0)
     inside = np.where(x < xp[0], fp[0] if left is None else left, inside)
     return np.where(x > xp[-1], fp[-1] if right is None else right, inside)
 

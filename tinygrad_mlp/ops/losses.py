@@ -7,6 +7,7 @@ import numpy as np
 from tinygrad_mlp.errors import ArgumentError, DtypeError, ShapeError
 from tinygrad_mlp.ops.activations import X, log_softmax, shifted, softmax
 from tinygrad_mlp.rules import derivative, primitive
+from tinygrad_mlp.validation import demand
 
 
 @primitive
@@ -76,12 +77,15 @@ def check_targets(logits, targets, label_smoothing, reduction):
             "cross_entropy", expected="class numbers of an integer dtype", got=str(targets.dtype),
             fix="Convert them with targets.astype(int).",
         )  # fmt: skip
-    if n and (np.maximum.reduce(targets) >= classes or (kind == "i" and np.minimum.reduce(targets) < 0)):
-        raise ArgumentError(
-            "cross_entropy",
-            expected=f"class numbers from 0 to {classes - 1}",
-            got=f"{targets.min()} to {targets.max()}",
-        )
+    if n:
+
+        def out_of_range() -> ArgumentError:
+            expected = f"class numbers from 0 to {classes - 1}"
+            return ArgumentError("cross_entropy", expected=expected, got=f"{targets.min()} to {targets.max()}")
+
+        demand(np.max(targets) < classes, out_of_range)
+        if kind == "i":
+            demand(np.min(targets) >= 0, out_of_range)
 
 
 def smooth(y, label_smoothing):

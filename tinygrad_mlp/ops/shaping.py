@@ -43,7 +43,7 @@ def take_index(x, indices, axis, mode):
     """The index that says the same as ``np.take(x, indices, axis, mode=mode)``."""
     n = x.shape[axis]
     place = {"raise": indices, "wrap": np.mod(indices, max(n, 1)), "clip": np.clip(indices, 0, max(n - 1, 0))}[mode]
-    return (*[slice(None)] * (axis % x.ndim), np.asarray(place))
+    return (*[slice(None)] * (axis % x.ndim), place if hasattr(place, "dtype") else np.asarray(place))
 
 
 def take_vjp(g, out, x, indices, axis=None, *, mode="raise"):
