@@ -1,5 +1,6 @@
 """What pictures say about graphs."""
 
+import itertools
 import sys
 
 import numpy as np
@@ -272,26 +273,107 @@ def test_options_are_checked(options):
         tg.to_dot(leaf(1.0), **options)
 
 
-def test_a_long_chain_is_refused_with_advice():
+def loop(steps, w=0.5):
+    """tanh(W h), repeated; every step uses the same W."""
+    weight, h = leaf([w, 0.0], [0.0, w], name="W"), np.ones(2)
+    for _ in range(steps):
+        h = np.tanh(weight @ h)
+    return np.sum(h), weight
+
+
+def test_a_loop_is_drawn_once():
+    """Its body, the arrow to the next step, and the weight with the gradient of all steps."""
+    loss, weight = loop(100)
+    picture = describe(loss)
+    assert [b.title for b in picture.boxes] == ["W", "array", "matmul", "tanh", "sum"]
+    assert [(b.times, b.cluster) for b in picture.boxes[2:4]] == [(100, "cluster_0")] * 2
+    assert [c.title for c in picture.clusters] == ["100 times"]
+    edges = {(e.source, e.target): e for e in picture.edges}
+    assert [(key, e.times) for key, e in edges.items() if e.loops] == [(("n3", "n2"), 1)]
+    assert edges["n0", "n2"].times == 100
+    loss.backward()
+    assert edges["n0", "n2"].gradient.found.norm == pytest.approx(np.linalg.norm(weight.grad))
+    low, high = edges["n2", "n3"].gradient.norms
+    assert low < high / 1e20
+    assert "5 boxes instead of 203" in picture.notes[0]
+
+
+@pytest.mark.parametrize(("steps", "max_nodes", "boxes"), [(5, 300, 13), (5, 60, 5), (2, 9, 7)])
+def test_few_repeats_stay_unfolded_where_there_is_room(steps, max_nodes, boxes):
+    assert len(describe(loop(steps)[0], max_nodes=max_nodes).boxes) == boxes
+
+
+def test_repeated_blocks_are_drawn_once_and_named_with_a_star():
+    """Blocks with weights of their own, and what stands before and after them, which is no block."""
+    rng = np.random.default_rng(0)
+    layers = [[tg.nn.Linear(4, 4, rng=rng), tg.nn.Tanh()] for _ in range(15)]
+    model = tg.nn.Sequential(tg.nn.Linear(3, 4, rng=rng), *itertools.chain(*layers), tg.nn.Linear(4, 2, rng=rng))
+    loss = model(np.ones((5, 3), np.float32)).sum()
+    picture = describe(loss)
+    (weight,) = [b for b in picture.boxes if b.title == "*.weight"]
+    assert (weight.times, weight.parameters) == (15, 15 * 16)
+    assert [b.title for b in picture.boxes if b.kind is Kind.PARAMETER and b is not weight] == [
+        "0.weight", "0.bias", "*.bias", "31.weight", "31.bias",
+    ]  # fmt: skip
+    assert [c.title for c in picture.clusters][2:4] == ["15 times", "*: Linear(4 → 4)"]
+    loss.backward()
+    norms = [np.linalg.norm(layer.weight.grad) for layer, _ in layers]
+    assert weight.gradient.norms == pytest.approx((min(norms), max(norms)), rel=1e-5)
+    assert weight.gradient.found.norm == pytest.approx(np.linalg.norm(norms), rel=1e-5)
+
+
+def test_a_repeat_in_a_repeat_and_a_loop_over_slices():
+    x = tg.Tensor(np.ones((30, 3)), requires_grad=True, name="x")
+    h = np.zeros(3)
+    for t in range(30):
+        h = np.tanh(h + x[t])
+        for _ in range(4):
+            h = np.exp(-h) * 0.5
+    picture = describe(np.sum(h))
+    assert [c.title for c in picture.clusters] == ["30 times", "4 times"]
+    assert {(b.title, b.times) for b in picture.boxes} >= {
+        ("getitem(...)", 30),
+        ("exp", 120),
+        ("multiply(·, 0.5)", 120),
+    }
+
+
+@given(strategies.programs(), st.integers(3, 6))
+def test_whatever_repeats_is_drawn_as_often_as_it_runs(program, times):
+    """Each op stands in one box, and the repeats of the boxes add up to the ops, folded or not."""
+    x, y = leaf(0.5, -1.0, 2.0), leaf(1.5, 0.25, -0.75)
+    out = sum((np.sum(program(x, y)) for _ in range(times)), np.sum(x))
+    recorded = topological_order([out])[0]
+    for max_nodes in (1, 20, 10_000):
+        boxes = describe(out, max_nodes=max_nodes).boxes
+        assert sum(len(b.functions) for b in boxes if b.kind in (Kind.OP, Kind.MODULE)) == len(recorded)
+
+
+def test_a_long_chain_folds_to_so_many_boxes():
+    """Where nothing repeats, ops that follow each other fold. Nothing recurses."""
+    functions = [np.tanh, np.sin, np.cos, np.arctan]
     y = leaf(1.0)
-    for _ in range(100_000):
-        y = np.tanh(y)
-    with pytest.raises(ArgumentError, match=r"max_nodes=3000 boxes, got 100,001 .*nn\.Module"):
-        tg.to_dot(y)
+    for i in np.random.default_rng(0).integers(0, 4, 5000):
+        y = functions[i](y)
+    picture = describe(np.sum(y))
+    assert 100 < len(picture.boxes) <= 300
+    assert sum(len(b.functions) for b in picture.boxes) == len(topological_order([np.sum(y)])[0])
+    assert "are more than max_nodes=300" in picture.notes[-1]
 
 
-def test_a_long_chain_in_modules_folds():
-    """Nothing recurses: the chain is ten times deeper than Python's stack."""
-
+def test_long_chains_in_modules_fold():
     class Chain(tg.nn.Module):
+        def __init__(self, *functions):
+            self.functions = functions
+
         def forward(self, x):
-            for _ in range(sys.getrecursionlimit() * 5):
-                x = np.tanh(x)
+            for i in np.random.default_rng(0).integers(0, len(self.functions), sys.getrecursionlimit() * 5):
+                x = self.functions[i](x)
             return x
 
-    picture = describe(tg.nn.Sequential(Chain(), Chain())(leaf(1.0)))
+    picture = describe(tg.nn.Sequential(Chain(np.tanh, np.sin), Chain(np.cos, np.arctan))(leaf(1.0)))
     assert [b.title for b in picture.boxes][1:] == ["0: Chain()", "1: Chain()"]
-    assert "max_nodes=3000" in picture.notes[0]
+    assert "max_nodes=300" in picture.notes[-1]
 
 
 def test_uses_inside_a_folded_module_add_up():

@@ -69,6 +69,14 @@ def of(**options):
     return lambda: ([loss_of(small_mlp())], options)
 
 
+def loop():
+    w = tg.Tensor(np.array([[0.5, 0.0], [0.25, 1.0]]), requires_grad=True, name="W")
+    h = np.array([1.0, -1.0])
+    for _ in range(40):
+        h = tg.relu(w @ h)
+    return [np.sum(h)], {}
+
+
 PICTURES = {
     "light": of(),
     "dark": of(theme="dark"),
@@ -83,6 +91,7 @@ PICTURES = {
     "second_order": second_order,
     "broadcasts": broadcasts,
     "names": names,
+    "loop": loop,
 }
 
 

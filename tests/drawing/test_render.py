@@ -1,7 +1,9 @@
 """Files, renderers, and what happens where there is none."""
 
 import os
+import re
 import stat
+import time
 
 import numpy as np
 import pytest
@@ -118,7 +120,56 @@ def test_two_thousand_ops_have_straight_lines_and_no_labels_on_edges():
     x = tg.Tensor(1.0, requires_grad=True)
     for _ in range(2000):
         x = np.tanh(x) * x
-    source = tg.to_dot(x, max_nodes=5000).source
+    source = tg.to_dot(x, max_nodes=30_000, time_limit=60.0).source
     assert 'splines="line"' in source
     assert "labels of edges left out" in source
     assert not [line for line in source.splitlines() if "->" in line and "e17" in line and " label=" in line]
+
+
+def chain(steps):
+    y = tg.Tensor([1.0, 2.0], requires_grad=True, name="x")
+    for i in np.random.default_rng(0).integers(0, 3, steps):
+        y = (np.tanh, np.sin, np.cos)[i](y)
+    return np.sum(y)
+
+
+def test_a_layout_that_takes_too_long_is_given_up_for_a_simpler_one(monkeypatch, tmp_path):
+    """The renderer that is too slow for more than 100 lines is killed, and the drawing folded until it is not."""
+    log = tmp_path / "log"
+    script = f'echo $$ >>{log}; n=$(wc -l); [ "$n" -gt 100 ] && exec sleep 60; echo "$n lines"'
+    monkeypatch.setenv("TINYGRAD_MLP_DOT", str(program(tmp_path, script)))
+    start = time.monotonic()
+    drawing = tg.draw(chain(200), path=tmp_path / "graph.svg", time_limit=1.0)
+    assert time.monotonic() - start < 5
+    assert len(drawing.picture.boxes) > 100
+    assert (tmp_path / "graph.svg").read_text().endswith("lines\n")
+    first, *_ = log.read_text().split()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(first), 0)
+    assert drawing.laid_out("svg")[0].notes[-1] == "folded further, because a layout with more boxes took too long"
+
+
+def test_no_drawing_simple_enough_is_an_error_that_says_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.setenv("TINYGRAD_MLP_DOT", str(program(tmp_path, "exec sleep 60")))
+    with pytest.raises(RendererNotFound, match=r"a layout within the time limit, got none from .* in 0.2 s. Raise"):
+        tg.draw(graph(), path=tmp_path / "graph.svg", time_limit=0.2)
+
+
+def test_no_arrow_points_up(monkeypatch):
+    """A parameter beside an op in one module may not pull another module up: what dot does without newrank."""
+    rng = np.random.default_rng(0)
+
+    class Block(tg.nn.Module):
+        def __init__(self):
+            self.fc1, self.fc2 = tg.nn.Linear(4, 4, rng=rng), tg.nn.Linear(4, 4, rng=rng)
+
+        def forward(self, x):
+            return x + self.fc2(tg.relu(self.fc1(x)))
+
+    drawing = tg.draw(tg.nn.Sequential(Block(), Block(), Block())(np.ones((2, 4), np.float32)).sum())
+    for renderer in rendering.renderers():
+        monkeypatch.setenv("TINYGRAD_MLP_DOT", renderer)
+        svg = drawing.rendered("svg").decode()
+        paths = re.findall(r'class="edge">.*?<path [^>]*d="M[-\d.]+,([-\d.]+)C[^"]*,([-\d.]+)"', svg, re.DOTALL)
+        assert len(paths) > 30
+        assert [path for path in paths if float(path[1]) < float(path[0]) - 8] == []

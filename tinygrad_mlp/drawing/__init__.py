@@ -24,6 +24,7 @@ class Options(TypedDict, total=False):
     direction: Literal["TB", "LR", "BT", "RL"]
     theme: Literal["light", "dark", "print"]
     max_nodes: int
+    time_limit: float
 
 
 def to_dot(
@@ -36,7 +37,8 @@ def to_dot(
     grads: bool = True,
     direction: Literal["TB", "LR", "BT", "RL"] = "TB",
     theme: Literal["light", "dark", "print"] = "light",
-    max_nodes: int = 3000,
+    max_nodes: int = 300,
+    time_limit: float = 10.0,
     histograms: bool = False,
 ) -> "Digraph":
     """Describe the graph behind some Tensors as a `graphviz.Digraph`.
@@ -67,7 +69,10 @@ def to_dot(
     theme : {"light", "dark", "print"}
         Colours of the drawing.
     max_nodes : int
-        Above this number of boxes, modules are folded, innermost first; the footer says so.
+        Above this number of boxes, modules are folded, innermost first, and then ops that follow each other; the
+        footer says so. Above a fifth of it, a loop or a block that repeats at least three times is drawn once.
+    time_limit : float
+        Seconds for the layout. A drawing that takes longer is folded further.
     histograms : bool
         Whether to count histograms for the HTML page.
 
@@ -81,7 +86,7 @@ def to_dot(
     GraphError
         If an earlier backward pass has freed the graph.
     ArgumentError
-        If an argument is none of these, or all modules folded still leave more than ``max_nodes`` boxes.
+        If an argument is none of these.
 
     Examples
     --------
@@ -92,18 +97,18 @@ def to_dot(
     }
     <BLANKLINE>
     """
-    from tinygrad_mlp.drawing.describe import describe
+    from tinygrad_mlp.drawing.describe import study
     from tinygrad_mlp.drawing.render import Digraph
     from tinygrad_mlp.drawing.styles import THEMES
 
     for name, value, allowed in (("theme", theme, list(THEMES)), ("direction", direction, ["TB", "LR", "BT", "RL"])):
         if value not in allowed:
             raise ArgumentError("draw", expected=f"{name} in {', '.join(allowed)}", got=repr(value))
-    picture = describe(
-        *outputs, model=model, depth=depth, collapse=collapse, values=values, grads=grads, max_nodes=max_nodes,
-        histograms=histograms,
+    found = study(
+        *outputs, model=model, collapse=collapse, values=values, grads=grads, histograms=histograms
     )  # fmt: skip
-    return Digraph(picture, theme=theme, shapes=shapes, direction=direction)
+    pictures = found.pictures(depth, max_nodes)
+    return Digraph(pictures, theme=theme, shapes=shapes, direction=direction, time_limit=time_limit)
 
 
 def draw(*outputs: Any, path: "str | Path | None" = None, **options: "Unpack[Options]") -> "Digraph":

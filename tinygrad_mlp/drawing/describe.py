@@ -1,91 +1,101 @@
 """From a recorded graph to the plain data of a picture. Walks are iterative, and nothing in the graph changes."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
 from tinygrad_mlp.drawing.backward import Flow, backward_pass
 from tinygrad_mlp.drawing.builder import Outline, outline
 from tinygrad_mlp.drawing.equations import equations
 from tinygrad_mlp.drawing.fill import Numbers, fill_boxes, grouped, make_edges, pair
+from tinygrad_mlp.drawing.fit import Folder
 from tinygrad_mlp.drawing.kept import Memory
-from tinygrad_mlp.drawing.modules import Modules, array_operands
 from tinygrad_mlp.drawing.picture import Kind, Picture, Step
-from tinygrad_mlp.drawing.places import Places
 from tinygrad_mlp.drawing.statistics import number, size_of
-from tinygrad_mlp.drawing.subject import Subject, leaf, understand
-from tinygrad_mlp.errors import ArgumentError
+from tinygrad_mlp.drawing.subject import understand
+
+MAX_NODES = 300
+SMALL = 60  # no layout of so few boxes takes long
+SIMPLER = (40, 12)  # boxes of the drawings to fall back on
 
 
-def describe(
+@dataclass
+class Study:
+    """What drawings of one graph have in common, however much of it they fold.
+
+    Attributes
+    ----------
+    numbers : Numbers
+        The graph, and what was measured of it.
+    folder : Folder
+        Folds it.
+    notes : list of str
+        For the footer of any drawing.
+    """
+
+    numbers: Numbers
+    folder: Folder
+    notes: list[str]
+
+    def picture(self, depth: int | None = None, max_nodes: int = MAX_NODES) -> Picture:
+        """The drawing with so many levels of modules open, and at most so many boxes where that can be."""
+        places, folded = self.folder.fit(depth, max_nodes)
+        found = outline(self.numbers.subject, self.folder.modules, places)
+        fill_boxes(found, self.numbers)
+        return Picture(
+            boxes=list(found.boxes.values()),
+            edges=make_edges(found, self.numbers),
+            clusters=list(found.clusters.values()),
+            steps=backward_steps(found, self.numbers),
+            facts=facts(found, self.numbers, self.folder.modules.roots),
+            notes=self.notes + folded,
+        )
+
+    def pictures(self, depth: int | None, max_nodes: int) -> list[Picture]:
+        """The drawing, and simpler ones in case that its layout takes too long."""
+        found = [self.picture(depth, max_nodes)]
+        for fewer in SIMPLER if len(found[0].boxes) > SMALL else ():
+            if len(found[-1].boxes) > fewer:
+                found.append(self.picture(depth, fewer))
+                found[-1].notes.append("folded further, because a layout with more boxes took too long")
+        return found
+
+
+def study(
     *things: Any,
     model: Any = None,
-    depth: int | None = None,
     collapse: Collection[str] = (),
     values: bool = True,
     grads: bool = True,
-    max_nodes: int = 3000,
     histograms: bool = False,
-) -> Picture:
-    """Everything a drawing of ``things`` shows; the options are those of `tinygrad_mlp.to_dot`."""
+) -> Study:
+    """Walk the graph behind ``things``, and back for its gradients; the options are those of `tinygrad_mlp.to_dot`."""
     subject = understand(things)
-    modules = Modules(model, [tensor.node.scope for tensor in subject.recorded], collapse)
     notes = list(subject.notes)
-    boxes = count_boxes(subject, modules, depth)
-    wanted = boxes
-    while boxes > max_nodes and modules.depth and depth != 0:
-        depth = (modules.depth if depth is None else min(depth, modules.depth)) - 1
-        boxes = count_boxes(subject, modules, depth)
-    if boxes > max_nodes:
-        raise ArgumentError(
-            "draw", expected=f"at most max_nodes={max_nodes} boxes", got=f"{boxes:,} with all modules folded",
-            fix="Draw a part (an earlier Tensor), compute inside a tg.nn.Module so that it can fold, "
-            "or raise max_nodes.",
-        )  # fmt: skip
-    if boxes < wanted:
-        notes.append(f"modules folded to depth={depth}: {wanted:,} boxes are more than max_nodes={max_nodes}")
     flow = backward_pass(subject.outputs, subject.recorded) if grads and subject.outputs else Flow()
     if flow.complete and (len(subject.outputs) > 1 or any(output.data.ndim for output in subject.outputs)):
         notes.append("gradients are those of the sum of all outputs")
     if flow.problem:
         notes.append(f"no gradients: {flow.problem}")
     numbers = Numbers(subject, flow, Memory(subject.recorded), values, histograms)
-    found = outline(subject, modules, Places(subject.recorded, modules, depth))
-    fill_boxes(found, numbers)
-    return Picture(
-        boxes=list(found.boxes.values()),
-        edges=make_edges(found, numbers),
-        clusters=list(found.clusters.values()),
-        steps=backward_steps(found, numbers),
-        facts=facts(found, numbers, modules.roots),
-        notes=notes,
-    )
+    return Study(numbers, Folder(subject.recorded, model, collapse), notes)
 
 
-def count_boxes(subject: Subject, modules: Modules, depth: int | None) -> int:
-    """How many boxes a drawing folded to ``depth`` has, not counting what folded modules are fed with."""
-    seen: set[int] = set()
-    for tensor in subject.recorded:
-        _, fold = modules.place(tensor.node.scope, depth)
-        seen.add(id(tensor if fold is None else fold))
-        if fold is None:
-            leaves = (x for _, x in array_operands(tensor.node.args) if getattr(x, "node", None) is None or leaf(x))
-            seen.update(map(id, leaves))
-    return len(seen)
+def describe(*things: Any, depth: int | None = None, max_nodes: int = MAX_NODES, **options: Any) -> Picture:
+    """Everything a drawing of ``things`` shows; the options are those of `tinygrad_mlp.to_dot`."""
+    return study(*things, **options).picture(depth, max_nodes)
 
 
 def backward_steps(found: Outline, numbers: Numbers) -> list[Step]:
-    """The drawing's backward pass, op by op in the order in which the engine ran it."""
+    """The drawing's backward pass, box by box in the order in which the engine came to them."""
     names = {edge: equation for output in numbers.subject.outputs for edge, equation in equations(output).items()}
-    sent: dict[int, dict[str, str]] = {}  # id of a result -> edge along which its rules send a gradient -> equation
-    for i, uses in enumerate(grouped(found.uses)):
+    sent: dict[str, dict[str, str]] = {}  # id of a box -> edge along which it sends a gradient -> equation
+    for i, uses in enumerate(grouped(found)):
         for use in uses:
             if pair(use) in numbers.flow.edges:
-                sent.setdefault(id(use.result), {})[f"e{i}"] = names.get(pair(use), "")
-    return [
-        Step(found.shown[key].id, tuple(sent[key]), tuple(sent[key].values()))
-        for key in numbers.flow.order
-        if key in sent
-    ]
+                sent.setdefault(use.target.id, {})[f"e{i}"] = names.get(pair(use), "")
+    order = dict.fromkeys(found.shown[key].id for key in numbers.flow.order)
+    return [Step(box, tuple(sent[box]), tuple(sent[box].values())) for box in order if box in sent]
 
 
 def facts(found: Outline, numbers: Numbers, roots: list[Any]) -> list[str]:

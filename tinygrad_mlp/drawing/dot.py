@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from tinygrad_mlp.drawing.labels import attributes, footer, parameter, words
+from tinygrad_mlp.drawing.labels import attributes, footer, parameter, size_text, words
 from tinygrad_mlp.drawing.picture import Box, Cluster, Edge, Gradient, Kind, Picture, State
 from tinygrad_mlp.drawing.rule_errors import BLAMED
 from tinygrad_mlp.drawing.statistics import number, shape_text, size_of
@@ -23,7 +23,7 @@ def dot_body(picture: Picture, theme: Theme, *, shapes: bool = True, direction: 
     label = footer(picture, theme, notes)
     setup = {
         "rankdir": direction, "labelloc": "b", "bgcolor": theme.background, "fontname": FONT, "pad": "0.2",
-        "nodesep": "0.3", "ranksep": "0.35", "fontcolor": theme.text,
+        "nodesep": "0.3", "ranksep": "0.35", "newrank": "true", "fontcolor": theme.text,
     }  # fmt: skip
     edges = {
         "fontname": FONT, "fontsize": SMALL, "fontcolor": theme.muted, "color": theme.line, "arrowsize": "0.7"
@@ -201,7 +201,11 @@ def edge(e: Edge, theme: Theme, *, shapes: bool, labelled: bool, straight: bool)
     """One use of a value."""
     lines = [*shape_line(e, shapes=shapes), *gradient_line(e.gradient)]
     look: dict[str, object] = {"id": e.id} | line_style(e, theme)
-    look |= {"weight": 10} if straight else {}
+    if e.loops:
+        look |= {"class": "loop", "constraint": "false", "style": "dashed"}
+        lines = ["to the next", *lines]
+    elif straight:
+        look["weight"] = 10
     look["tooltip"] = lines
     if labelled and lines:
         look["label"] = [f" {line} " for line in lines]
@@ -210,7 +214,7 @@ def edge(e: Edge, theme: Theme, *, shapes: bool, labelled: bool, straight: bool)
 
 def shape_line(e: Edge, *, shapes: bool) -> list[str]:
     """The shape on an edge, what it was broadcast to, and how often it is used."""
-    said = []
+    said: list[str] = []
     if shapes or e.stretched is not None:
         said.append(shape_text(e.shape) + ("" if e.stretched is None else f" -> {shape_text(e.stretched)}"))
     if e.times > 1:
@@ -221,7 +225,7 @@ def shape_line(e: Edge, *, shapes: bool) -> list[str]:
 def gradient_line(gradient: Gradient) -> list[str]:
     """The gradient on an edge."""
     if gradient.state is State.NUMBER and gradient.found is not None:
-        return [f"grad {gradient.found.trouble or number(gradient.found.norm)}"]
+        return [f"grad {gradient.found.trouble or size_text(gradient)}"]
     return {State.ZERO: ["grad 0 everywhere"], State.NONE: ["no grad arrives"]}.get(gradient.state, [])
 
 

@@ -1,6 +1,6 @@
 """Writes the numbers into the boxes of a drawing, and makes its edges: values, gradients, bytes, health."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,11 +9,12 @@ import numpy as np
 from tinygrad_mlp.arguments import Traced, plain
 from tinygrad_mlp.drawing.backward import Flow
 from tinygrad_mlp.drawing.builder import Outline, Use
+from tinygrad_mlp.drawing.groups import starred
 from tinygrad_mlp.drawing.kept import Memory
 from tinygrad_mlp.drawing.modules import array_operands
 from tinygrad_mlp.drawing.op_labels import short, stretched
 from tinygrad_mlp.drawing.picture import Box, Edge, Gradient, Kind, State
-from tinygrad_mlp.drawing.statistics import Statistics, health, measure, shape_text
+from tinygrad_mlp.drawing.statistics import Statistics, health, measure, norm_of, shape_text
 from tinygrad_mlp.drawing.subject import Subject, leaf
 
 
@@ -27,16 +28,28 @@ class Numbers:
     values: bool
     histograms: bool
 
-    def value(self, array: Any) -> Statistics | None:
-        """What there is to say about a value."""
-        return measure(array, self.histograms) if self.values else None
+    def value(self, arrays: Sequence[Any]) -> Statistics | None:
+        """What there is to say about the values that one box stands for."""
+        return measure(joined(arrays), self.histograms) if self.values else None
 
-    def gradient(self, array: Any) -> Gradient:
-        """What there is to say about the gradient of something that requires one."""
-        found = None if array is None else measure(array, self.histograms)
+    def gradient(self, arrays: Sequence[Any]) -> Gradient:
+        """What there is to say about the gradients of what one box or edge stands for, each of which requires one."""
+        found = measure(joined(arrays), self.histograms) if arrays else None
         if found is None:
             return Gradient(State.NONE if self.flow.complete else State.NOT_RUN)
-        return Gradient(State.ZERO if found.zeros == found.size else State.NUMBER, found)
+        if found.zeros == found.size:
+            return Gradient(State.ZERO, found)
+        norms = [norm_of(array) for array in arrays] if len(arrays) > 1 and found.finite else []
+        return Gradient(State.NUMBER, found, (min(norms), max(norms)) if norms else None)
+
+    def totals(self, items: Iterable[Any]) -> list[Any]:
+        """The whole gradients of those Tensors that have one."""
+        return [self.flow.totals[id(item)] for item in items if id(item) in self.flow.totals]
+
+
+def joined(arrays: Sequence[Any]) -> Any:
+    """All elements of some arrays; one array as it is."""
+    return arrays[0] if len(arrays) == 1 else np.concatenate([np.ravel(array) for array in arrays])
 
 
 def fill_boxes(outline: Outline, numbers: Numbers) -> None:
@@ -50,42 +63,51 @@ def fill_boxes(outline: Outline, numbers: Numbers) -> None:
                 outline.shown[id(output)].value = float(output.data.reshape(())[()])
 
 
-def fill_item(box: Box, outline: Outline, numbers: Numbers) -> None:
-    """Data or a parameter."""
-    item = outline.items[box.id]
-    array = plain(item)
-    box.shape, box.dtype, box.found = array.shape, str(array.dtype), numbers.value(array)
+def fill_items(box: Box, outline: Outline, numbers: Numbers) -> None:
+    """Data or a parameter, or those of all repeats."""
+    items = list(outline.items[box.id].values())
+    first = items[0]
+    box.shape, box.dtype, box.found = plain(first).shape, str(plain(first).dtype), numbers.value(plain(items))
     box.health = box.found.trouble if box.found is not None else ""
+    box.times = len(items)
+    box.title = starred(outline.titles[box.id])
     if box.kind is Kind.PARAMETER:
-        box.frozen = item.node is None
-        box.parameters = int(array.size)
-    if isinstance(item, Traced) and leaf(item):
-        known = numbers.flow.totals.get(id(item)) if numbers.flow.complete else item.grad
-        box.gradient = numbers.gradient(known)
+        box.frozen = first.node is None
+        box.parameters = sum(int(item.size) for item in items)
+    if isinstance(first, Traced) and leaf(first):
+        found = numbers.totals(items) if numbers.flow.complete else [x.grad for x in items if x.grad is not None]
+        box.gradient = numbers.gradient(found)
 
 
-def fill_op(box: Box, outline: Outline, numbers: Numbers) -> None:
-    """One op."""
-    (tensor,) = outline.ops[box.id]
-    box.found = numbers.value(tensor.data)
-    box.health = health(short(tensor.node.function), box.found)
-    box.error = numbers.subject.errors.get(id(tensor))
-    box.gradient = numbers.gradient(numbers.flow.totals.get(id(tensor)))
-    sum_up(box, outline.ops[box.id], numbers)
+def fill_ops(box: Box, outline: Outline, numbers: Numbers) -> None:
+    """One op, or all its repeats."""
+    results = outline.ops[box.id]
+    box.found = numbers.value([tensor.data for tensor in results])
+    box.health = health(short(results[0].node.function), box.found)
+    box.error = max((numbers.subject.errors[id(x)] for x in results if id(x) in numbers.subject.errors), default=None)
+    box.gradient = numbers.gradient(numbers.totals(results))
+    box.times = len(results)
+    sum_up(box, results, numbers)
 
 
-def fill_module(box: Box, outline: Outline, numbers: Numbers) -> None:
-    """A folded module."""
-    parameters = list(outline.scopes[box.id].module.parameters())
-    box.parameters = sum(p.size for p in parameters)
-    sum_up(box, outline.ops[box.id], numbers)
+def fill_group(box: Box, outline: Outline, numbers: Numbers) -> None:
+    """A folded group: a module, all repeats of it, or what else is folded."""
+    group, results = outline.groups[box.id], outline.ops[box.id]
+    parameters = {id(p): p for module in group.modules for p in module.parameters()} or {
+        id(x): x
+        for result in results
+        for _, x in array_operands(result.node.args)
+        if isinstance(x, Traced) and leaf(x) and id(x) not in outline.shown
+    }
+    box.parameters = sum(p.size for p in parameters.values())
+    box.times = len(group.modules) or 1
+    sum_up(box, results, numbers)
     if numbers.values:
-        for tensor in outline.ops[box.id]:
+        for tensor in results:
             box.health = trouble(tensor) or box.health
     if box.parameters:
-        totals = numbers.flow.totals
-        hidden = [p for p in parameters if id(p) in totals and id(p) not in outline.shown]
-        box.gradient = numbers.gradient(np.concatenate([np.ravel(totals[id(p)]) for p in hidden]) if hidden else None)
+        inside = numbers.totals(p for p in parameters.values() if id(p) not in outline.shown)
+        box.gradient = numbers.gradient([joined(inside)] if inside else [])
 
 
 def fill_failure(box: Box, outline: Outline, numbers: Numbers) -> None:
@@ -95,7 +117,7 @@ def fill_failure(box: Box, outline: Outline, numbers: Numbers) -> None:
 
 
 FILLERS: dict[Kind, Callable[[Box, Outline, Numbers], None]] = {
-    Kind.DATA: fill_item, Kind.PARAMETER: fill_item, Kind.OP: fill_op, Kind.MODULE: fill_module,
+    Kind.DATA: fill_items, Kind.PARAMETER: fill_items, Kind.OP: fill_ops, Kind.MODULE: fill_group,
     Kind.FAILED: fill_failure,
 }  # fmt: skip
 
@@ -127,31 +149,38 @@ def mark_first_trouble(outline: Outline, recorded: list[Traced]) -> None:
 
 def make_edges(outline: Outline, numbers: Numbers) -> list[Edge]:
     """One edge for all the uses of a value by one box."""
-    return [edge(f"e{i}", uses, numbers) for i, uses in enumerate(grouped(outline.uses))]
+    return [edge(f"e{i}", uses, numbers) for i, uses in enumerate(grouped(outline))]
 
 
-def grouped(uses: Iterable[Use]) -> list[list[Use]]:
+def grouped(outline: Outline) -> list[list[Use]]:
     """The uses that are drawn as one edge, in the order of their first ones."""
     found: dict[tuple[int, str], list[Use]] = {}
-    for use in uses:
-        found.setdefault((id(use.item), use.target.id), []).append(use)
+    for use in outline.uses:
+        found.setdefault((id(use.drawn), use.target.id), []).append(use)
     return list(found.values())
 
 
 def edge(name: str, uses: list[Use], numbers: Numbers) -> Edge:
-    """The edge of some uses of one value by one box."""
+    """The edge of some uses of a value, and of its repeats, by one box."""
     first = uses[0]
     shape = plain(first.item).shape
-    made = Edge(name, first.source.id, first.target.id, shape, times=sum(use.times for use in uses))
+    made = Edge(name, first.source.id, first.target.id, shape)
+    made.loops = first.source.position >= first.target.position
     if first.target.kind is Kind.OP and first.result is not None:
         made.stretched = stretched(first.result.node.function, shape, first.result.data.shape)
-    if getattr(first.item, "node", None) is not None:
-        carried = [numbers.flow.edges[pair(use)] for use in uses if pair(use) in numbers.flow.edges]
-        if carried:
-            made.gradient = numbers.gradient(sum(carried[1:], carried[0]))
-        else:
-            ran = numbers.flow.complete and first.result is not None
-            made.gradient = Gradient(State.NONE if ran else State.NOT_RUN)
+    times: dict[int, int] = {}
+    carried: dict[int, Any] = {}
+    for use in uses:
+        times[id(use.item)] = times.get(id(use.item), 0) + use.times
+        if pair(use) in numbers.flow.edges:
+            gradient = numbers.flow.edges[pair(use)]
+            carried[id(use.item)] = carried[id(use.item)] + gradient if id(use.item) in carried else gradient
+    made.times = max(times.values())
+    if carried:
+        made.gradient = numbers.gradient(list(carried.values()))
+    elif getattr(first.item, "node", None) is not None:
+        ran = numbers.flow.complete and first.result is not None
+        made.gradient = Gradient(State.NONE if ran else State.NOT_RUN)
     return made
 
 

@@ -65,8 +65,16 @@ def gradient_cell(gradient: Gradient, theme: Theme) -> str:
 def words(gradient: Gradient) -> str:
     """A gradient in words."""
     if gradient.state is State.NUMBER and gradient.found is not None:
-        return gradient.found.trouble or f"norm {number(gradient.found.norm)}"
+        return gradient.found.trouble or f"norm {size_text(gradient)}"
     return gradient.state.value
+
+
+def size_text(gradient: Gradient) -> str:
+    """The norm of a gradient; where it stands for several, from the smallest to the largest."""
+    assert gradient.found is not None  # noqa: S101 - the callers have looked
+    if gradient.norms is None or number(gradient.norms[0]) == number(gradient.norms[1]):
+        return number(gradient.found.norm if gradient.norms is None else gradient.norms[0])
+    return f"{number(gradient.norms[0])} to {number(gradient.norms[1])}"
 
 
 def footer(picture: Picture, theme: Theme, notes: list[str]) -> str:

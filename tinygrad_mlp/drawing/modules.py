@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from tinygrad_mlp.arguments import Traced, unfolded
+from tinygrad_mlp.drawing.groups import Group
 from tinygrad_mlp.errors import ArgumentError
 
 
@@ -26,13 +27,14 @@ class Modules:
     scopes : list
         The scope of each op, in the order in which they ran.
     folded : collection of str
-        Paths of the modules to fold.
+        Paths of the modules to fold, which must be there.
     """
 
     def __init__(self, model: Any, scopes: list[Any], folded: Collection[str]) -> None:
         self.paths: dict[int, str] = {}
         self.names: dict[int, str] = {}
         self.folded = folded
+        self.groups: dict[int, Group] = {}  # by id(scope); scopes live as long as the graph
         self.calls: dict[int, int] = {}  # id(scope) -> how often its module had run when it did
         self.ops: dict[int, int] = {}  # id(scope) -> ops inside
         self.depth = 0
@@ -62,31 +64,21 @@ class Modules:
                     "draw", expected=f"in collapse, paths of modules among {', '.join(known) or 'none'}", got=repr(path)
                 )  # fmt: skip
 
-    def is_drawn(self, scope: Any) -> bool:
-        """Whether a module gets a cluster: one op without parameters says all there is to say by itself."""
-        return self.ops[id(scope)] > 1 or any(True for _ in scope.module.parameters())
+    def around(self, scope: Any) -> list[Group]:
+        """The groups around an op, from the outermost inwards; one op without parameters says all by itself."""
+        found = []
+        for level, s in enumerate(chain(scope)):
+            if id(s) not in self.groups and (self.ops[id(s)] > 1 or any(True for _ in s.module.parameters())):
+                what = f"{type(s.module).__name__}({s.module.summary()})"
+                path = self.paths.get(id(s.module), "")
+                self.groups[id(s)] = Group(path, what, self.calls[id(s)], level, [s.module], folded=path in self.folded)
+            if id(s) in self.groups:
+                found.append(self.groups[id(s)])
+        return found
 
     def path(self, scope: Any) -> str:
         """The path to a module; its class, for the outermost one."""
         return self.paths.get(id(scope.module)) or type(scope.module).__name__
-
-    def title(self, scope: Any) -> str:
-        """``fc1: Linear(784 → 128)``."""
-        kind = f"{type(scope.module).__name__}({scope.module.summary()})"
-        path = self.paths.get(id(scope.module))
-        call = f", call {self.calls[id(scope)]}" if self.calls[id(scope)] > 1 else ""
-        return (f"{path}: {kind}" if path else kind) + call
-
-    def place(self, scope: Any, depth: int | None) -> tuple[list[Any], Any]:
-        """The open clusters around an op, and the folded module it is hidden in, if any."""
-        open_scopes: list[Any] = []
-        for level, s in enumerate(chain(scope)):
-            if not self.is_drawn(s):
-                continue
-            if (depth is not None and level >= depth) or self.path(s) in self.folded:
-                return open_scopes, s
-            open_scopes.append(s)
-        return open_scopes, None
 
 
 def array_operands(args: Any) -> Iterator[tuple[int, Any]]:

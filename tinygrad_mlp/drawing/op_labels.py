@@ -13,7 +13,9 @@ LONGEST = 40
 OPERAND = "·"
 
 
-def call(function: Callable[..., Any], args: tuple[Any, ...], params: dict[str, Any]) -> str:
+def call(
+    function: Callable[..., Any], args: tuple[Any, ...], params: dict[str, Any], longest: int | None = LONGEST
+) -> str:
     """Name of the op with whatever is no operand; arguments that say nothing (``axis=None``) are left out."""
     shown = [text(arg) for arg in args]
     while shown and shown[-1] in ("None", OPERAND):
@@ -22,7 +24,7 @@ def call(function: Callable[..., Any], args: tuple[Any, ...], params: dict[str, 
         shown.pop()
     said = [f"{name}={text(value)}" for name, value in params.items() if value is not None and value is not False]
     inside = ", ".join(shown + said)
-    return short(function) + (f"({shorten(inside)})" if inside else "")
+    return short(function) + (f"({inside if longest is None else shorten(inside, longest)})" if inside else "")
 
 
 def short(function: Callable[..., Any]) -> str:

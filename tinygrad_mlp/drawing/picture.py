@@ -33,14 +33,15 @@ class Gradient:
     """A gradient, or why there is none."""
 
     state: State
-    found: Statistics | None = None
+    found: Statistics | None = None  # of all elements together, where a box or an edge stands for several arrays
+    norms: tuple[float, float] | None = None  # the smallest and the largest norm of these arrays
 
 
 @dataclass
 class Box:
     """A node of the drawing. ``id`` follows the topological order."""
 
-    id: str
+    position: int
     kind: Kind
     title: str
     shape: tuple[int, ...] | None = None
@@ -58,6 +59,12 @@ class Box:
     functions: list[Callable[..., Any]] = field(default_factory=list)
     parameters: int = 0
     where: str = ""  # path of the module
+    times: int = 1  # repeats that it stands for
+
+    @property
+    def id(self) -> str:
+        """Name in the DOT text, the SVG and the page."""
+        return f"n{self.position}"
 
 
 @dataclass
@@ -69,7 +76,8 @@ class Edge:
     target: str
     shape: tuple[int, ...]
     stretched: tuple[int, ...] | None = None  # the shape it was broadcast to
-    times: int = 1
+    times: int = 1  # uses of one value
+    loops: bool = False  # from one repeat to the next
     gradient: Gradient = field(default_factory=lambda: Gradient(State.NOT_NEEDED))
 
 

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sysconfig
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,31 +17,86 @@ from tinygrad_mlp.drawing.styles import THEMES
 from tinygrad_mlp.errors import RendererNotFound
 from tinygrad_mlp.files import write_atomically
 
+try:
+    from resource import RLIMIT_CPU, prlimit
+except ImportError:  # not Linux
+    prlimit = None  # type: ignore[assignment]
+
 VARIABLE = "TINYGRAD_MLP_DOT"
-SECONDS = 120
+TIME_LIMIT = 10.0
+FIRST_TRY = 0.6  # share of the time that is left for a drawing which a simpler one can replace
 INSTALL = "pip install graphviz-pure; for PDF as well, Graphviz itself: apt install graphviz, brew install graphviz."
 
 
-class Digraph(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no types
-    """A `graphviz.Digraph` that shows itself in notebooks with whichever renderer there is, else as text."""
+class LayoutTimeoutError(RendererNotFound):
+    """The renderer did not finish in time."""
 
-    def __init__(self, picture: Picture, *, theme: str, shapes: bool, direction: str) -> None:
-        super().__init__("graph", body=dot_body(picture, THEMES[theme], shapes=shapes, direction=direction))
-        self.picture = picture
+
+class Digraph(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no types
+    """A `graphviz.Digraph` that shows itself in notebooks with whichever renderer there is, else as text.
+
+    Parameters
+    ----------
+    pictures : list of Picture
+        The drawing, and simpler ones, of which the first whose layout takes no longer than ``time_limit`` is shown.
+    theme, shapes, direction, time_limit
+        See `tinygrad_mlp.to_dot`.
+    """
+
+    def __init__(
+        self, pictures: list[Picture], *, theme: str, shapes: bool, direction: str, time_limit: float = TIME_LIMIT
+    ) -> None:
+        super().__init__("graph", body=dot_body(pictures[0], THEMES[theme], shapes=shapes, direction=direction))
+        self.pictures = pictures
         self.theme = theme
         self.shapes = shapes
         self.direction = direction
+        self.time_limit = time_limit
+
+    @property
+    def picture(self) -> Picture:
+        """The boxes and edges, as plain data."""
+        return self.pictures[0]
+
+    def of(self, pictures: list[Picture], theme: str) -> "Digraph":
+        """Other pictures, drawn with the same options."""
+        options: dict[str, Any] = {
+            "shapes": self.shapes, "direction": self.direction, "time_limit": self.time_limit
+        }  # fmt: skip
+        return Digraph(pictures, theme=theme, **options)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, str]:
         try:
-            return {"image/svg+xml": render(self.source, "svg").decode()}
+            return {"image/svg+xml": self.rendered("svg").decode()}
         except Exception:  # a notebook that raises while it shows a result hides the result
             return {"text/plain": self.source}
 
+    def rendered(self, kind: str) -> bytes:
+        """The drawing in a format ("svg", "png", "pdf", …)."""
+        return self.laid_out(kind)[1]
+
+    def laid_out(self, kind: str) -> tuple[Picture, bytes]:
+        """The drawing in a format, and what it shows, which is less if the layout of all took too long.
+
+        Raises
+        ------
+        RendererNotFound
+            If no program here makes that format, or even the simplest drawing took too long.
+        """
+        end = time.monotonic() + self.time_limit
+        *tries, last = self.pictures
+        for picture in tries:
+            try:
+                seconds = FIRST_TRY * (end - time.monotonic())
+                return picture, render(self.of([picture], self.theme).source, kind, seconds)
+            except LayoutTimeoutError:
+                continue
+        return last, render(self.of([last], self.theme).source, kind, end - time.monotonic())
+
     def page(self) -> str:
         """The drawing as an HTML page, which switches themes by itself and therefore starts from the light one."""
-        light = Digraph(self.picture, theme="light", shapes=self.shapes, direction=self.direction)
-        return page(self.picture, render(light.source, "svg").decode(), self.theme)
+        picture, svg = self.of(self.pictures, "light").laid_out("svg")
+        return page(picture, svg.decode(), self.theme)
 
     def save_as(self, path: Path) -> None:
         """Write the drawing in the format that the file's name ends in.
@@ -55,7 +111,7 @@ class Digraph(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no types
             write_atomically(path, self.source.encode())
             return
         try:
-            content = self.page().encode() if kind == "html" else render(self.source, kind)
+            content = self.page().encode() if kind == "html" else self.rendered(kind)
         except RendererNotFound as error:
             text = path.with_suffix(".dot")
             write_atomically(text, self.source.encode())
@@ -74,27 +130,46 @@ def renderers() -> list[str]:
     return [program for program in found if program is not None]
 
 
-def render(source: str, kind: str) -> bytes:
+def render(source: str, kind: str, seconds: float = TIME_LIMIT) -> bytes:
     """Run the first renderer that can make this ``kind`` ("svg", "png", "pdf", …) of picture.
 
     Raises
     ------
+    LayoutTimeoutError
+        If it takes longer than so many seconds.
     RendererNotFound
         If there is none, or each of them failed; the message holds what they said.
     """
     complaints = []
     for program in renderers():
         try:
-            run = subprocess.run(  # noqa: S603 - the user's own dot
-                [program, f"-T{kind}"], input=source.encode(), capture_output=True, check=True, timeout=SECONDS
-            )
+            return run(program, source, kind, seconds)
         except subprocess.CalledProcessError as error:
             complaints.append(f"{program}: {error.stderr.decode(errors='replace').strip()[-200:]}")
-        except (OSError, subprocess.TimeoutExpired) as error:
+        except OSError as error:
             complaints.append(f"{program}: {error}")
-        else:
-            return run.stdout
+        except subprocess.TimeoutExpired as error:
+            raise LayoutTimeoutError(
+                "draw", expected="a layout within the time limit", got=f"none from {program} in {seconds:.2g} s",
+                fix="Raise time_limit, or fold more: with depth=, or with a smaller max_nodes.",
+            ) from error  # fmt: skip
     raise RendererNotFound(
         "draw", expected=f"a program that renders {kind or 'the format after the dot'}",
         got="; ".join(complaints) or f"neither {VARIABLE}, nor dot, nor graphviz-pure", fix=INSTALL,
     )  # fmt: skip
+
+
+def run(program: str, source: str, kind: str, seconds: float) -> bytes:
+    """Run one renderer, which does not outlive the time it is given, even if Python is killed meanwhile."""
+    command = [program, f"-T{kind}"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as process:  # noqa: S603 - the user's own dot
+        try:
+            if prlimit is not None:
+                prlimit(process.pid, RLIMIT_CPU, (int(seconds) + 2, int(seconds) + 2))
+            out, err = process.communicate(source.encode(), timeout=seconds)
+        finally:
+            process.kill()
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command, out, err)
+    return out

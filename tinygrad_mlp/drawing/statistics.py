@@ -70,6 +70,13 @@ def measure(array: Any, histogram: bool = False) -> Statistics | None:
     )
 
 
+def norm_of(array: Any) -> float:
+    """The Euclidean norm, in float64; NaN where an element is not finite. Squares of 1e200 do not overflow."""
+    x = np.abs(np.asarray(array, np.float64))
+    top = float(x.max(initial=0.0))
+    return top * float(np.linalg.norm(x / top)) if 0 < top < np.inf else top * 0.0
+
+
 def number(value: float) -> str:
     """Three significant digits: ``0.0123``, ``1.2e-07``.
 

@@ -11,7 +11,7 @@ FONT_SIZE = 11
 SMALL = 9
 
 # Beyond this many boxes nobody reads labels on edges, and graphviz needs minutes to place them.
-LABELLED_EDGES = 300
+LABELLED_EDGES = 120
 
 
 @dataclass(frozen=True)
