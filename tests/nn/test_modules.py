@@ -158,6 +158,37 @@ def test_load_state_dict_names_every_problem_and_changes_nothing():
         np.testing.assert_array_equal(array, before[name])
 
 
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        (np.ones((3, 2)) * 1j, "fc1.weight has dtype complex128 instead of float32"),
+        (np.full((3, 2), "1.0"), "fc1.weight has dtype <U3 instead of float32"),
+        (np.full((3, 2), 1e300), "fc1.weight has values too large for float32"),
+    ],
+)
+def test_load_state_dict_loses_nothing_but_digits(value, problem):
+    model = tg.nn.MLP(3, 2, 2, rng=0)
+    before = model.state_dict()
+    with pytest.raises(StateError, match=problem):
+        model.load_state_dict(before | {"fc2.weight": np.zeros((2, 2)), "fc1.weight": value})
+    for name, array in model.state_dict().items():
+        np.testing.assert_array_equal(array, before[name])
+    model.load_state_dict(before | {"fc1.weight": np.full((3, 2), 1 / 3)})
+    assert model.fc1.weight.data[0, 0] == np.float32(1 / 3)
+    model.steps = np.zeros(2, np.int8)
+    with pytest.raises(StateError, match="steps has values too large for int8"):
+        model.load_state_dict(model.state_dict() | {"steps": np.array([1, 300])})
+
+
+def test_weights_are_swapped_through_their_own_arrays():
+    model = tg.nn.MLP(2, 2, 2, rng=0)
+    first, second = model.fc1.weight.data.copy(), model.fc2.weight.data.copy()
+    own = {name: p.data for name, p in model.named_parameters()}
+    model.load_state_dict(own | {"fc1.weight": own["fc2.weight"], "fc2.weight": own["fc1.weight"]})
+    np.testing.assert_array_equal(model.fc1.weight.data, second)
+    np.testing.assert_array_equal(model.fc2.weight.data, first)
+
+
 def test_shape_errors_name_the_module():
     model = tg.nn.Sequential(tg.nn.MLP(4, 3, 2, rng=0))
     with pytest.raises(ShapeError, match=r"np\.matmul in Sequential\.0\.fc1: .*\(5, 9\) and \(4, 3\)"):

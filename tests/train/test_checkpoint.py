@@ -249,7 +249,7 @@ def no_dropout(trainer):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (other_model, "MLP.load_state_dict: expected an entry of the same shape for each parameter"),
+        (other_model, "MLP.load_state_dict: expected an entry of the same shape and kind of number"),
         (other_optimizer, "SGD.load_state_dict: expected the state of an optimizer of the same kind"),
         (fewer_callbacks, "last.npz: expected state for 0 callbacks, got callback/0/0.weight"),
         (other_callbacks, "Checkpoint.load_state_dict: expected no state, got 0.weight"),

@@ -100,7 +100,8 @@ class Module:
         Raises
         ------
         StateError
-            Naming every entry that is missing, unexpected or of another shape; nothing is changed then.
+            Naming every entry that is missing, unexpected, of another shape, or of numbers that the module's dtype does
+            not have: complex or too large ones. Nothing is changed then.
         """
         arrays = self._arrays()
         problems = [f"{name} is missing" for name in arrays if name not in state]
@@ -110,15 +111,26 @@ class Module:
             for name, array in arrays.items()
             if name in state and np.shape(state[name]) != array.shape
         ]
+        own: Arrays = {}
+        for name in [name for name in arrays if name in state]:
+            value, dtype = np.asarray(state[name]), arrays[name].dtype
+            if not np.can_cast(value.dtype, dtype, "same_kind"):
+                problems.append(f"{name} has dtype {value.dtype} instead of {dtype}")
+                continue
+            with np.errstate(over="ignore"):
+                own[name] = value.astype(dtype)  # a copy, which survives what is written to the arrays of others
+            same = np.isfinite if dtype.kind in "fc" else np.asarray  # floats may be rounded, integers may not
+            if value.dtype != dtype and not np.array_equal(same(own[name]), same(value)):
+                problems.append(f"{name} has values too large for {dtype}")
         if problems:
             raise StateError(
                 f"{type(self).__name__}.load_state_dict",
-                expected="an entry of the same shape for each parameter and buffer",
+                expected="an entry of the same shape and kind of number for each parameter and buffer",
                 got=f"a state in which {'; '.join(problems)}",
                 fix="Build the module with the sizes it was saved with.",
             )
         for name, array in arrays.items():
-            array[...] = state[name]
+            array[...] = own[name]
         for parameter in self.parameters():
             parameter.mark_changed()
 
