@@ -250,16 +250,16 @@ class Campaign:
         arrays, progress = checkpoint.read(self.whole / "best.npz")
         directory = self.directory()
         shutil.copytree(self.whole, directory)
-        for _ in range(30):
-            how = self.rng.integers(4)
+        for _ in range(40):
+            how = self.rng.choice(["bytes", "progress", "progress", "progress", "array", "settings"])
             content = (self.whole / "best.npz").read_bytes()
             text = (self.whole / "config.toml").read_bytes()
-            if how == 0:
+            if how == "bytes":
                 content = self.torn(content)
-            elif how == 1:
+            elif how == "progress":
                 mutated = np.array(json.dumps(self.replaced(progress)))
                 content = archive_of({"progress": mutated} | arrays)
-            elif how == 2:
+            elif how == "array":
                 name = str(self.rng.choice(sorted(arrays)))
                 content = archive_of(
                     {"progress": np.array(json.dumps(progress))} | arrays | {name: self.other(arrays[name])}

@@ -330,6 +330,17 @@ def test_more_memory_than_there_is_exits_1(call, small_data):
     assert not Path("run").exists()
 
 
+@pytest.mark.parametrize("error", [MemoryError(), MemoryError("Unable to allocate 9 EiB")])
+def test_no_memory_left_is_a_sentence(error, call, small_data, monkeypatch):
+    def fail(*arguments, **settings):
+        raise error
+
+    monkeypatch.setattr(Trainer, "step", fail)
+    line = failure(call("train", "--data", small_data, "--out", "run", *SHORT), 1)
+    reason = str(error) or "an array could not be allocated"
+    assert line == f"tinygrad-mlp: not enough memory: {reason}. A smaller network or batch needs less."
+
+
 @pytest.mark.parametrize("moment", ["load", "fit"])
 def test_ctrl_c_exits_130(moment, call, small_data, monkeypatch):
     """How to go on is said once there is something to go on with."""

@@ -12,6 +12,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
+
 from tinygrad_mlp import __version__
 from tinygrad_mlp.commands.config import Config, kind
 from tinygrad_mlp.commands.start import run_train
@@ -41,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     >>> main(["train", "--lr", "fast"])
     2
     """
-    with standard_streams() as output:
+    # What is not finite is an error of ours where it matters, in more words than NumPy's warnings have.
+    with standard_streams() as output, np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         status = run_command(argv, output)
         try:
             output.flush()  # here, where a failure is ours to report
@@ -166,8 +169,9 @@ def run_eval(options: argparse.Namespace) -> None:
     run.check_labels(labels, model.sizes[-1], source)
     logits = predict(model, check_size(images, source or "MNIST", model))
     right = int((logits.argmax(axis=1) == labels).sum())
+    loss = float(cross_entropy(logits.astype("float64"), labels))  # a sum of large losses overflows float32
     say(f"{right:,} of {len(labels):,} test images right: accuracy {100 * right / len(labels):.2f} %, "
-        f"cross-entropy {float(cross_entropy(logits, labels)):.4f}")  # fmt: skip
+        f"cross-entropy {loss:.4f}")  # fmt: skip
     if config.label_smoothing:
         say("this cross-entropy is that of the labels as they are; training smoothed them")
 
@@ -234,8 +238,6 @@ def run_check(options: argparse.Namespace) -> None:
 
 def run_data(options: argparse.Namespace) -> None:
     """``tinygrad-mlp data``."""
-    import numpy as np
-
     from tinygrad_mlp.data import load_mnist, verify
 
     if options.data is None:

@@ -44,11 +44,11 @@ def draw_network(
     model : Module, optional
         Default: the untrained network of the document, ``MLP(784, 128, 10)``.
     source : str or path-like, optional
-        Of the images, see `tinygrad_mlp.data.load_mnist`.
+        Data set of the images, see `tinygrad_mlp.data.load_mnist`.
     batch_size : int
         Number of images, taken from the start of the test set.
     **options
-        Of `tinygrad_mlp.to_dot`.
+        Options of `tinygrad_mlp.to_dot`.
 
     Raises
     ------

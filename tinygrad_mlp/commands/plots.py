@@ -106,7 +106,7 @@ def save_weights(path: Path, weight: Array, height: int, width: int) -> None:
 
 
 def save_errors(path: Path, images: Array, labels: Array, probabilities: Array, count: int = 24) -> None:
-    """The mistakes made with the most confidence, each with what it is, what it was taken for, and how surely."""
+    """The most confident mistakes: each image with its class, the predicted class and the probability of that."""
     predicted = probabilities.argmax(axis=1)
     confidence = probabilities.max(axis=1)
     wrong = np.flatnonzero(predicted != labels)

@@ -30,10 +30,10 @@ def write_report(
     Parameters
     ----------
     directory : str or Path
-        Of a run, with ``history.json`` and ``config.toml``. Pictures that are not there are left out, and the report
-        says so.
+        Directory of a run, with ``history.json`` and ``config.toml``. Pictures that are missing are left out, and
+        the report says so.
     *outputs : Tensor
-        Whose graph to show, such as the loss on a batch (`tinygrad_mlp.commands.network.network_loss`).
+        Results whose graph is shown, such as the loss on a batch (`tinygrad_mlp.commands.network.network_loss`).
     model : Module, optional
         See `tinygrad_mlp.to_dot`.
     notes : mapping, optional
@@ -42,12 +42,12 @@ def write_report(
     Returns
     -------
     Path
-        Of the report.
+        Path of the report.
 
     Raises
     ------
     DataError
-        If the directory is not that of a run.
+        If the directory holds no run.
     """
     directory = Path(directory)
     try:

@@ -63,6 +63,9 @@ class Stream(io.TextIOBase):
         """The encoding of the stream behind."""
         return getattr(self._stream, "encoding", None) or "utf-8"
 
+    def close(self) -> None:
+        """Do nothing: the stream behind is not ours to close, nor to flush when this one is forgotten."""
+
     def isatty(self) -> bool:
         """Whether the stream behind is a terminal."""
         try:

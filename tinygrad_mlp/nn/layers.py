@@ -236,7 +236,7 @@ class BatchNorm1d(Module):
         if n < 2:
             raise ShapeError(
                 "BatchNorm1d", expected="at least 2 rows in training", got=str(x.shape),
-                fix="Drop the last small batch, or call eval() first.",
+                fix="Leave out a last batch of one, fit(..., drop_last=True), or call eval() first.",
             )  # fmt: skip
         normalized, mean, var = normalize(x, axis=0, eps=self.eps)
         for running, batch in ((self.running_mean, mean), (self.running_var, var * (n / (n - 1)))):

@@ -190,6 +190,7 @@ class Trainer:
             Examples and targets. Images of dtype uint8 are scaled to [0, 1] and flattened batch by batch. The
             validation may be None.
         epochs, batch_size : int
+            Number of epochs in all, and of examples in a batch.
         rng : numpy.random.Generator or int
             Shuffles the examples.
         drop_last : bool
