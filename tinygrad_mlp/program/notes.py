@@ -143,7 +143,7 @@ class Notes:
 class Note(NDArrayOperatorsMixin):
     """An array of a run that is being noted."""
 
-    __slots__ = ("notes", "value", "variable")
+    __slots__ = ("__weakref__", "notes", "value", "variable")
     __hash__ = object.__hash__
 
     def __init__(self, value: Any, variable: Variable, notes: Notes) -> None:

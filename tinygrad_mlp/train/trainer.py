@@ -15,10 +15,10 @@ from tinygrad_mlp.errors import ArgumentError, ShapeError, StateError
 from tinygrad_mlp.nn import Module
 from tinygrad_mlp.ops.losses import cross_entropy
 from tinygrad_mlp.optim import Optimizer, clip_grad_norm
-from tinygrad_mlp.tensor import Tensor
 from tinygrad_mlp.train import checkpoint
 from tinygrad_mlp.train.evaluation import evaluating, prepare
 from tinygrad_mlp.train.faults import check_parameters, explain_divergence, warn_of_untrained_parameters
+from tinygrad_mlp.train.gradients import LossAndGradients
 from tinygrad_mlp.train.history import History
 from tinygrad_mlp.train.interrupt import on_ctrl_c
 from tinygrad_mlp.train.jsonable import jsonable
@@ -83,6 +83,9 @@ class Trainer:
     config : dict, optional
         Saved in every checkpoint. What JSON can hold: numbers, strings, lists, dicts; NumPy's numbers become Python's,
         paths become strings.
+    compile : bool
+        Whether to run the loss and its gradients as a NumPy program (`tinygrad_mlp.compile`), which gives the same bits
+        in less time. Where that cannot be done, a warning says why, and training goes on without.
 
     Attributes
     ----------
@@ -120,6 +123,7 @@ class Trainer:
         clip_norm: float | None = None,
         callbacks: Iterable[Callback] = (),
         config: dict[str, Any] | None = None,
+        compile: bool = True,
     ) -> None:
         self.model = model
         self.optimizer = optimizer
@@ -137,6 +141,7 @@ class Trainer:
                 "Trainer", expected="clip_norm to be a number above 0, or None", got=repr(clip_norm),
                 fix="With gradients of norm 0 nothing would train.",
             )  # fmt: skip
+        self._loss_and_gradients = LossAndGradients(model, loss, optimizer, compiled=compile)
         self.config = jsonable(config or {}, "config")
         self.history = History()
         self.epoch = self.batch = self.epochs = self.batches_per_epoch = 0
@@ -302,17 +307,12 @@ class Trainer:
     def step(self, x: Any, y: Any) -> float:
         """One update of the parameters from one batch; the loss before it."""
         self.optimizer.zero_grad()
-        loss = self.loss(self.model(prepare(x)), y)
-        if not isinstance(loss, Tensor) or loss.size != 1:
-            raise ArgumentError(
-                "Trainer", expected="a loss that returns a scalar Tensor",
-                got=f"shape {loss.shape}" if isinstance(loss, Tensor) else type(loss).__name__,
-                fix="Average over the batch with np.mean, and compute on Tensors, not on x.data.",
-            )  # fmt: skip
-        value = float(loss)
-        if not math.isfinite(value):
-            self._diverged(x, y, f"a loss of {value}")
-        loss.backward()
+
+        def check(value: float) -> None:
+            if not math.isfinite(value):
+                self._diverged(x, y, f"a loss of {value}")
+
+        value = self._loss_and_gradients(x, y, check)
         if self.optimizer.step_count == 0:
             warn_of_untrained_parameters(self.model, self.optimizer, stacklevel=6)
         if self.clip_norm is not None:
