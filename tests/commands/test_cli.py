@@ -72,7 +72,7 @@ def test_train_says_what_it_does(call, small_data):
     status, out, err = call("train", "--data", small_data, "--out", "run", *SHORT)
     assert (status, err) == (0, [])
     assert out[:3] == [
-        "64-8-3 MLP, 547 parameters; 3 epochs of 14 steps",
+        "64-8-3 MLP, 547 parameters; 3 epochs of 14 steps, 1 thread",
         "220 images to train on; 20 to validate, drawn by the seed from each class",
         "losses are those of targets smoothed by 0.1, so the least possible is 0.291",
     ]

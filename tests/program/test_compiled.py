@@ -58,7 +58,8 @@ def test_every_case_of_the_table(order, dtype):
             arrays = [a.astype(dtype) if a.dtype.kind == "f" else a for a in case.arrays]
             others = [a + a.dtype.type(0.0009765625) if a.dtype.kind == "f" else a for a in arrays]
             compiled = tg.compile(f)
-            runs = [compiled(*arrays), compiled(*arrays), standalone(tg.source(compiled, *arrays))(*arrays)]
+            runs = [compiled(*arrays), compiled(*arrays)]
+            runs += [standalone(tg.source(compiled, *arrays, buffers=b))(*arrays) for b in (False, True)]
             expected = bits(f(*arrays))
             if any(bits(run)[1:] != expected[1:] for run in runs) or bits(compiled(*others)) != bits(f(*others)):
                 failed.append(f"{function_name(function)}, case {i}")

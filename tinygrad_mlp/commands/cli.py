@@ -112,6 +112,10 @@ def parser() -> Parser:
         help="Go on with the run in DIR. Default: the run in --out, which begins if there is none; without --out, the "
              "newest in runs/. With more --epochs than the run had, it is trained longer.",
     )  # fmt: skip
+    train.add_argument(
+        "--no-compile", action="store_false", dest="compile",
+        help="Compute gradients by the tape instead of by a NumPy program: slower, with the same bits.",
+    )  # fmt: skip
     train.set_defaults(run=run_train)
 
     evaluate = commands.add_parser("eval", help="Measure a trained network on the test images.")
@@ -147,6 +151,16 @@ def parser() -> Parser:
     )  # fmt: skip
     draw.add_argument("--theme", choices=("light", "dark", "print"), default="light", help="Colours. Default: light.")
     draw.set_defaults(run=run_draw)
+
+    source = commands.add_parser("source", help="Print the loss of a network and its gradients as a NumPy program.")
+    source.add_argument(
+        "--checkpoint", type=Path, metavar="RUN", help="Directory of a run, or .npz file in it. Default: 784-128-10."
+    )
+    source.add_argument(
+        "--batch-size", type=at_least(1), default=128, metavar="N", help="Number of images. Default: 128."
+    )
+    source.add_argument("--buffers", action="store_true", help="Show what is run: results go to arrays used again.")
+    source.set_defaults(run=run_source)
 
     check = commands.add_parser("check", help="Prove the gradients of the network's ops on this machine.")
     check.set_defaults(run=run_check)
@@ -226,6 +240,17 @@ def run_draw(options: argparse.Namespace) -> None:
         depth=options.depth, direction=options.direction, theme=options.theme,
     )  # fmt: skip
     say(f"wrote {printable(options.out)}: the loss is that of test images, without label smoothing")
+
+
+def run_source(options: argparse.Namespace) -> None:
+    """``tinygrad-mlp source``."""
+    from tinygrad_mlp.commands import run
+    from tinygrad_mlp.commands.source import network_source
+    from tinygrad_mlp.nn import MLP
+
+    model = run.load(options.checkpoint)[0] if options.checkpoint else MLP(784, 128, 10, rng=0)
+    model.train()
+    print(network_source(model, batch_size=options.batch_size, buffers=options.buffers), end="")
 
 
 def run_check(options: argparse.Namespace) -> None:

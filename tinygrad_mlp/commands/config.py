@@ -100,6 +100,10 @@ class Config:
     patience: int | None = setting(
         None, "Number of epochs without a new best after which training ends. Default: it never does.", POSITIVE_COUNT
     )
+    threads: int = setting(
+        1, "Number of threads of the matrix products. More than 1 helps where layers have thousands of units, and only "
+        "while no other program is busy.", Limits(1, 1024),
+    )  # fmt: skip
     seed: int = setting(
         0, "Seed of the random numbers: initial weights, validation part, order, dropout.", Limits(0, 2**63 - 1)
     )

@@ -34,7 +34,7 @@ PART = 12  # one in so many training images is for validation
 MAY_CHANGE = ("data", "epochs")  # a data set may move, as long as it is the same; a run may be made longer
 
 
-def train(config: Config, directory: Path | None, *, resume: bool = False) -> float:
+def train(config: Config, directory: Path | None, *, resume: bool = False, compile: bool = True) -> float:
     """Train a network and leave everything in a directory.
 
     A twelfth of the training images is for validation, drawn by the seed, from each class alike.
@@ -47,6 +47,8 @@ def train(config: Config, directory: Path | None, *, resume: bool = False) -> fl
         ``report.html`` with all of it. None: a new one in ``runs/``, called by the time.
     resume : bool
         Go on from ``last.npz`` if it is there; the result is the same, bit for bit, as if the run had never stopped.
+    compile : bool
+        Whether to train by a compiled step; see `tinygrad_mlp.train.Trainer`.
 
     Returns
     -------
@@ -60,6 +62,8 @@ def train(config: Config, directory: Path | None, *, resume: bool = False) -> fl
     StateError
         If the run to resume had other settings or other data.
     """
+    from threadpoolctl import threadpool_limits
+
     data = load_mnist(config.data)
     classes = int(data.train.labels.max()) + 1
     if len(data.train.labels) < PART:
@@ -88,15 +92,17 @@ def train(config: Config, directory: Path | None, *, resume: bool = False) -> fl
         if not (directory / "config.toml").exists() or Config(**Config.read(directory / "config.toml")) != config:
             write_atomically(directory / "config.toml", config.toml())
         try:
-            return train_in(directory, config, settings, model, data, saved)
+            with threadpool_limits(config.threads, user_api="blas"):
+                return train_in(directory, config, settings, model, data, saved, compile=compile)
         except KeyboardInterrupt:
             print(f"\ngo on with: {resuming(directory)}", file=sys.stderr)
             raise
 
 
 def train_in(
-    directory: Path, config: Config, settings: dict[str, Any], model: nn.MLP, data: MNIST, saved: dict[str, Any] | None
-) -> float:
+    directory: Path, config: Config, settings: dict[str, Any], model: nn.MLP, data: MNIST,
+    saved: dict[str, Any] | None, *, compile: bool,
+) -> float:  # fmt: skip
     """Train in a directory that is ours, from its last checkpoint if there is one; the accuracy on the test images."""
     kept, held_out = split(data.train.labels, np.random.default_rng([config.seed, 2]))
     images, labels = data.train.images[kept], data.train.labels[kept]
@@ -109,6 +115,7 @@ def train_in(
         clip_norm=config.clip_norm,
         callbacks=[EarlyStopping("val_loss", config.patience), Log(directory), Checkpoint(directory), Progress()],
         config=settings,
+        compile=compile,
     )
     if saved is not None:
         trainer.resume(directory / "last.npz")
@@ -116,8 +123,9 @@ def train_in(
         if trainer.stop and trainer.epoch < config.epochs:
             say(f"training had ended there, after {config.patience} epochs without a new best")
     smoothed = smoothing_note(config, model.sizes[-1])
+    threads = f"{config.threads} thread{'' if config.threads == 1 else 's'}"
     say(f"{'-'.join(map(str, model.sizes))} MLP, {sum(p.size for p in model.parameters()):,} parameters; "
-        f"{config.epochs} epochs of {steps} steps")  # fmt: skip
+        f"{config.epochs} epochs of {steps} steps, {threads}")  # fmt: skip
     say(f"{len(labels):,} images to train on; {len(held_out):,} to validate, drawn by the seed from each class")
     if smoothed:
         say(smoothed)

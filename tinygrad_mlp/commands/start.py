@@ -21,7 +21,7 @@ def run_train(options: argparse.Namespace) -> None:
     if hasattr(options, "resume"):
         directory = to_resume(options.resume, directory)
         config = resumed(config, settings, directory)
-    run.train(config, directory, resume=hasattr(options, "resume"))
+    run.train(config, directory, resume=hasattr(options, "resume"), compile=getattr(options, "compile", True))
 
 
 def to_resume(named: Path | None, out: Path | None) -> Path:

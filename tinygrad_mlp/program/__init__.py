@@ -33,6 +33,6 @@ def source(f: Callable[..., Any], *args: Any, buffers: bool = False) -> str:
     import numpy as np
     ...
     """
-    from tinygrad_mlp.program.source import source
+    from tinygrad_mlp.program.writing import source
 
     return source(f, args, buffers=buffers)

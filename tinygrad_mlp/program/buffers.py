@@ -69,10 +69,15 @@ def takes_out(instruction: Instruction) -> bool:
     return isinstance(getattr(function, "__self__", None), np.ufunc) and function.__name__ == "reduce"
 
 
+def axis_order(layout: Layout) -> list[int]:
+    """The axes from the one with the longest stride to the one with the shortest."""
+    return sorted(range(len(layout[0])), key=lambda axis: -abs(layout[2][axis]))
+
+
 def empty(layout: Layout) -> Any:
     """An array of a shape, a dtype, and the order of axes that some strides have."""
-    shape, dtype, strides = layout
-    order = sorted(range(len(shape)), key=lambda axis: -abs(strides[axis]))
+    shape, dtype, _ = layout
+    order = axis_order(layout)
     dense = np.empty([shape[axis] for axis in order], dtype)
     return dense.transpose(np.argsort(order))
 

@@ -61,8 +61,8 @@ class Instruction:
         Whether it must run even if nobody uses its results: a draw moves its generator on.
     scope : object
         The modules that were running.
-    line : Line or None
-        The line of source that made the call, and the name it assigns to.
+    lines : pair of (Line or None)
+        The lines of a rule or layer, and of the user, that name what is being computed.
     backward : object
         In a backward pass, the op whose rule was running; else None.
     """
@@ -75,7 +75,7 @@ class Instruction:
     writes: Variable | None = None
     effect: bool = False
     scope: Any = None
-    line: Any = None
+    lines: tuple[Any, Any] = (None, None)
     backward: Any = None
 
     @property

@@ -36,8 +36,8 @@ def path_of(function: Callable[..., Any]) -> str:
 def expression(value: Any) -> str:
     """A value as text.
 
-    >>> expression(np.arange(3)), expression(np.ones((2, 2), np.float32)), expression(np.float32(1 / 128))
-    ('np.arange(3)', 'np.ones((2, 2), np.float32)', 'np.float32(1 / 128)')
+    >>> expression(np.arange(3)), expression(np.ones((2, 3), np.float32)), expression(np.float32(1 / 128))
+    ('np.arange(3)', 'np.ones((2, 3), np.float32)', 'np.float32(1 / 128)')
     """
     if isinstance(value, np.ndarray):
         return array(value)

@@ -20,7 +20,7 @@ from tinygrad_mlp.arguments import Traced
 from tinygrad_mlp.debugging import user_line
 from tinygrad_mlp.errors import CompileError
 from tinygrad_mlp.program.instructions import Attribute, Instruction, Method, Variable, demand, demand_shape, mapped
-from tinygrad_mlp.program.lines import running_line
+from tinygrad_mlp.program.lines import running_lines
 
 SHAPE_ONLY = {
     np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj, np.isrealobj, np.min_scalar_type,
@@ -122,7 +122,7 @@ class Notes:
             Instruction(
                 function, mapped(args, self.operand), mapped(params, self.operand), tuple(results), several=several,
                 writes=None if writes is None else writes.memory, effect=effect, scope=self.scope(),
-                line=running_line(),
+                lines=running_lines(),
             )
         )  # fmt: skip
 

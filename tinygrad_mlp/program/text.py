@@ -11,7 +11,7 @@ import numpy as np
 
 from tinygrad_mlp.program.instructions import Attribute, Instruction, Method, Variable, demand, demand_shape
 from tinygrad_mlp.program.literals import expression, path_of
-from tinygrad_mlp.program.passes import is_view
+from tinygrad_mlp.program.passes import is_view, lowered
 
 WIDTH = 96
 COLUMN = 64
@@ -41,12 +41,15 @@ class Text:
         Names of results.
     outputs : iterable of Variable
         What stays a variable because the function returns it.
+    places : dict of Variable to int, optional
+        The number of the buffer that a result goes to; every call is a line of its own then.
     """
 
     def __init__(
         self, instructions: list[Instruction], inputs: list[tuple[str, Variable]], names: dict[Variable, str],
-        outputs: Iterable[Variable],
+        outputs: Iterable[Variable], places: dict[Variable, int] | None = None,
     ) -> None:  # fmt: skip
+        self.places = places
         self.instructions = instructions
         self.outputs = set(outputs)
         self.wanted = names
@@ -59,7 +62,8 @@ class Text:
         self.uses = Counter(v for i in instructions for v in i.reads)
         self.uses.update(self.outputs)
         self.writes = [(n, i.writes) for n, i in enumerate(instructions) if i.writes is not None]
-        last = {i.line.key: (i.results[0], i.line.name) for i in instructions if i.line is not None and i.results}
+        named = [(line, i.results[0]) for i in instructions for line in i.lines if line is not None and i.results]
+        last = {line.key: (result, line.name) for line, result in named}
         self.hints = dict(last.values())
         self.holders: dict[str, Variable] = {}  # the variable that has a name at the moment
 
@@ -107,7 +111,8 @@ class Text:
 
     def line(self, instruction: Instruction, position: int) -> str | None:
         """One instruction as a statement; None where it becomes part of a later line."""
-        text, precedence = self.call(instruction)
+        buffer = (self.places or {}).get(instruction.results[0]) if instruction.results else None
+        text, precedence = self.call(instruction) if buffer is None else (self.into(instruction, buffer), 0)
         if instruction.function in (demand, demand_shape):
             return f"assert {text}"
         if not instruction.results:
@@ -126,6 +131,14 @@ class Text:
         comma = "," if len(instruction.results) == 1 else ""
         return commented(f"{left}{comma} = {text}", ", ".join(str(item.shape) for item in instruction.results))
 
+    def into(self, instruction: Instruction, buffer: int) -> str:
+        """A call that puts its result into a buffer."""
+        function, args, params = lowered(instruction)
+        if isinstance(function, Method):  # x.copy()
+            return f"b{buffer}; np.copyto(b{buffer}, {self.word(args[0])})"
+        words = [*map(self.word, args), *(f"{name}={self.word(value)}" for name, value in params.items())]
+        return f"{path_of(function)}({', '.join([*words, f'out=b{buffer}'])})"
+
     def proposal(self, instruction: Instruction) -> str:
         """What to call a result: as modules, parameters or gradients say, else after the function."""
         function = instruction.function
@@ -138,7 +151,7 @@ class Text:
     def foldable(self, instruction: Instruction, position: int, text: str) -> bool:
         """Whether a result may stand as an expression in the one line that uses it."""
         result = instruction.results[0]
-        if result in self.outputs or instruction.effect or result in self.wanted:
+        if self.places is not None or result in self.outputs or instruction.effect or result in self.wanted:
             return False
         if self.uses[result] != 1 and not (is_view(instruction) and self.uses[result] and len(text) < 30):
             return False

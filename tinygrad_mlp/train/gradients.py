@@ -4,12 +4,12 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from tinygrad_mlp import program
 from tinygrad_mlp.autodiff import gradients
 from tinygrad_mlp.errors import ArgumentError, CompileError
 from tinygrad_mlp.graph import topological_order
 from tinygrad_mlp.nn import Module
 from tinygrad_mlp.optim import Optimizer
-from tinygrad_mlp import program
 from tinygrad_mlp.tensor import Tensor
 from tinygrad_mlp.train.evaluation import prepare
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.program.buffers import Code
+from tinygrad_mlp.program.buffers import Layout, axis_order
 from tinygrad_mlp.program.compiled import Compiled, Output, Program
 from tinygrad_mlp.program.instructions import Variable
 from tinygrad_mlp.program.literals import expression
@@ -21,11 +21,11 @@ def source(f: Callable[..., Any], args: tuple[Any, ...], *, buffers: bool) -> st
     compiled = f if isinstance(f, Compiled) else Compiled(f)
     compiled(*args)
     program = compiled.programs[-1]
-    return with_buffers(program) if buffers else readable(program, compiled.f)
+    return written(program, compiled.f, buffers)
 
 
-def readable(program: Program, f: Callable[..., Any]) -> str:
-    """The program as the book has it."""
+def written(program: Program, f: Callable[..., Any], buffers: bool) -> str:
+    """The program as the book has it, or with the buffers that results go to."""
     given = {
         v: f"={expression(a)}"
         for v, p in zip(program.outside, program.places, strict=True)
@@ -34,10 +34,19 @@ def readable(program: Program, f: Callable[..., Any]) -> str:
     labels = argument_names(f, len(program.arguments))
     inputs = [(name, v) for name, v in zip(labels, program.arguments, strict=True) if v is not None]
     inputs += sorted(zip(outside_names(program), program.outside, strict=True), key=lambda pair: pair[1] in given)
-    text = Text(program.instructions, inputs, result_names(program, {v: n for n, v in inputs}), program.outputs)
+    names = result_names(program, {v: n for n, v in inputs})
+    places = program.code.places if buffers else None
+    text = Text(program.instructions, inputs, names, program.outputs, places)
     lines = text.lines()
     takes = ", ".join(text.names[v] + given.get(v, "") for _, v in inputs)
-    body = [*lines, f"return {returned(program.result, text, program)}"]
+    made = []
+    if places:
+        layouts = {n: program.code.layouts[n] for n in sorted(set(places.values()))}
+        made = [
+            "# buffers, kept from call to call",
+            *(f"b{n} = {empty_array(layout)}" for n, layout in layouts.items()),
+        ]
+    body = [*made, *lines, f"return {returned(program.result, text, program)}"]
     name = text.unique(getattr(f, "__name__", "program").replace("<lambda>", "program"))
     return "\n".join(["import numpy as np", "", "", f"def {name}({takes}):", *(f"    {line}" for line in body), ""])
 
@@ -94,17 +103,17 @@ def result_names(program: Program, inputs: dict[Variable, str]) -> dict[Variable
         if instruction.results and instruction.backward is None:
             if instruction.scope is not None:
                 last[id(instruction.scope)] = instruction.results[0]
-            if instruction.line is not None and instruction.line.own:
-                last[instruction.line.key] = instruction.results[0]
+            if instruction.lines[1] is not None:
+                last[instruction.lines[1].key] = instruction.results[0]
     for instruction in program.instructions:
         if not instruction.results:
             continue
-        result, scope, line = instruction.results[0], instruction.scope, instruction.line
+        result, scope, line = instruction.results[0], instruction.scope, instruction.lines[1]
         if scope is not None and last.get(id(scope)) is result:
             path = program.surroundings.modules.get(id(scope.module), "")
             if path:
                 names[result] = path.rpartition(".")[2] if path.count(".") < 2 else path
-        if line is not None and line.own and last.get(line.key) is result:
+        if line is not None and last.get(line.key) is result:
             names[result] = line.name
     named = inputs | names
     for gradient, of in program.gradients:
@@ -113,7 +122,10 @@ def result_names(program: Program, inputs: dict[Variable, str]) -> dict[Variable
     return names
 
 
-def with_buffers(program: Program) -> str:
-    """What `compile` runs."""
-    code: Code = program.code
-    return code.source()
+def empty_array(layout: Layout) -> str:
+    """An array without content, of a shape, a dtype and an order of axes."""
+    shape, dtype, _ = layout
+    axes = axis_order(layout)
+    text = f"np.empty({tuple(shape[axis] for axis in axes)}, {expression(dtype)})"
+    back = tuple(sorted(range(len(axes)), key=lambda axis: axes[axis]))
+    return text if list(back) == sorted(back) else f"{text}.transpose({back})"
