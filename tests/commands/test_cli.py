@@ -419,6 +419,8 @@ def test_predict(call, trained, small_data, image):
     said = out[0].removeprefix("one.npy: ")
     assert out == [f"{name}: {said}" for name in [*files[:5], "two.npy[0]", "two.npy[1]"]]
     assert call("predict", trained, "large.png")[1][0].split(",")[0] == f"large.png: {said.split(',')[0]}"
+    Path("two\nlines.npy").write_bytes(Path("one.npy").read_bytes())
+    assert call("predict", trained, "two\nlines.npy")[1] == [f"two\\nlines.npy: {said}"]
     path = small_data / "t10k-images-idx3-ubyte"
     out = call("predict", trained / "best.npz", path)[1]
     assert len(out) == 60
@@ -564,6 +566,9 @@ def test_a_run_leaves_a_report(trained):
     text = (trained / "report.html").read_text(encoding="utf-8")
     for part in ("Confusion matrix", "fc1.weight", "<svg", "test accuracy"):
         assert part in text
+    graph, epochs = text.index("Computation graph"), text.index("<h2>Epochs")
+    assert "The loss is the cross-entropy of 16 training images, without label smoothing." in text[graph : graph + 200]
+    assert "losses are those of targets smoothed by 0.1, so the least possible is 0.291" in text[epochs : epochs + 200]
 
 
 def test_check_proves_the_network(call):

@@ -189,3 +189,15 @@ def test_patience_ends_a_run(config, tmp_path, monkeypatch):
     rows = json.loads((tmp_path / "history.json").read_text())
     assert [row["epoch"] for row in rows] == [1, 2, 3]
     assert "test_accuracy" in rows[-1]
+    for patience, epochs in ((2, 3), (4, 5), (None, 9)):
+        longer = Config(**{**vars(config), "lr": 0.0, "epochs": 9, "patience": patience})
+        run.train(longer, tmp_path, resume=True)
+        assert len(json.loads((tmp_path / "history.json").read_text())) == epochs
+
+
+def test_a_checkpoint_that_lies_about_is_no_run(config, finished, tmp_path, monkeypatch):
+    """Without --resume nothing is gone on with."""
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    (tmp_path / "last.npz").write_bytes(b"of another run")
+    run.train(config, tmp_path)
+    assert checkpoint.read_progress(tmp_path / "last.npz")["epoch"] == 4

@@ -110,7 +110,7 @@ def parser() -> Parser:
     train.add_argument(
         "--resume", type=Path, nargs="?", const=None, metavar="DIR",
         help="Go on with the run in DIR. Default: the run in --out, which begins if there is none; without --out, the "
-             "newest in runs/. With more --epochs than the run had, it is trained longer.",
+             "newest in runs/. With more --epochs or --patience than it had, it is trained longer.",
     )  # fmt: skip
     train.add_argument(
         "--no-compile", action="store_false", dest="compile",
@@ -201,7 +201,7 @@ def run_predict(options: argparse.Namespace) -> None:
     for path in options.images:
         images = check_size(read_images(path, side, side), path, model)
         for i, p in enumerate(softmax(predict(model, images))):
-            name = f"{path}[{i}]" if len(images) > 1 else str(path)
+            name = printable(f"{path}[{i}]" if len(images) > 1 else path)
             print(f"{name}: class {p.argmax()}, probability {p.max():.4f}")
 
 

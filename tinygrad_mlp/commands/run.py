@@ -31,7 +31,7 @@ from tinygrad_mlp.train.trainer import Trainer
 
 Array = np.ndarray[Any, Any]
 PART = 12  # one in so many training images is for validation
-MAY_CHANGE = ("data", "epochs")  # a data set may move, as long as it is the same; a run may be made longer
+MAY_CHANGE = ("data", "epochs", "patience")  # the same data may have moved; a run may be made longer
 
 
 def train(config: Config, directory: Path | None, *, resume: bool = False, compile: bool = True) -> float:
@@ -82,7 +82,8 @@ def train(config: Config, directory: Path | None, *, resume: bool = False, compi
                 fix=f"Choose another, or go on with it: {resuming(directory)}",
             )  # fmt: skip
         settings = asdict(config) | {"sizes": sizes, "digests": digests(data)}
-        saved = checkpoint.read_progress(directory / "last.npz") if (directory / "last.npz").exists() else None
+        begun = resume and (directory / "last.npz").exists()
+        saved = checkpoint.read_progress(directory / "last.npz") if begun else None
         if saved is not None:
             check_unchanged(directory / "last.npz", saved["config"], settings)
             if config.epochs < saved["epoch"]:
@@ -120,8 +121,10 @@ def train_in(
     if saved is not None:
         trainer.resume(directory / "last.npz")
         say(f"resumed after epoch {trainer.epoch}, step {trainer.optimizer.step_count}")
+        if saved["config"].get("patience") != config.patience:
+            trainer.stop = False
         if trainer.stop and trainer.epoch < config.epochs:
-            say(f"training had ended there, after {config.patience} epochs without a new best")
+            say("training had ended there for want of a new best; with more --patience it goes on")
     smoothed = smoothing_note(config, model.sizes[-1])
     threads = f"{config.threads} thread{'' if config.threads == 1 else 's'}"
     say(f"{'-'.join(map(str, model.sizes))} MLP, {sum(p.size for p in model.parameters()):,} parameters; "
