@@ -37,7 +37,7 @@ def test_all_files_are_there_and_no_others(finished):
     assert sorted(p.name for p in finished[0].iterdir()) == sorted(FILES + PICTURES)
 
 
-def test_history_says_what_the_issue_asks(finished):
+def test_the_history_has_a_row_for_each_epoch(finished):
     directory, accuracy = finished
     rows = json.loads((directory / "history.json").read_text())
     names = ["epoch", "train_loss", "val_loss", "val_accuracy", "lr", "seconds"]
