@@ -78,7 +78,7 @@ def differentiate(
         elif isinstance(gradient, (np.ndarray, np.generic)):
             gradient = np.array(gradient)  # what the pass hands over may be shared
         elif not isinstance(gradient, Tensor):
-            gradient = np.copy(gradient)
+            gradient = gradient.copy()
         results.append(as_tensor(gradient) if create_graph else gradient)
     return results
 

@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from typing import Any
 
-import numpy as np
-
 from tinygrad_mlp.arguments import NO_PARAMS, Traced
 from tinygrad_mlp.errors import GraphError, ShapeError
 from tinygrad_mlp.rules import RULES, function_name
@@ -130,11 +128,11 @@ def unbroadcast(gradient: Any, like: Any, function: Callable[..., Any]) -> Any:
     shape = like.shape
     added = gradient.ndim - len(shape)
     if added > 0:
-        gradient = np.add.reduce(gradient, axis=tuple(range(added)))  # half the overhead of np.sum
+        gradient = gradient.sum(axis=tuple(range(added)))  # half the overhead of np.sum
     if gradient.shape != shape:
         stretched = tuple(i for i, n in enumerate(shape) if n == 1)
         if added >= 0:
-            gradient = np.add.reduce(gradient, axis=stretched, keepdims=True)
+            gradient = gradient.sum(axis=stretched, keepdims=True)
         if gradient.shape != shape:
             raise ShapeError(
                 f"backward rule of {function_name(function)}", got=str(gradient.shape),

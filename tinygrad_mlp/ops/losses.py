@@ -37,18 +37,18 @@ def cross_entropy(logits: X, targets: Any, *, label_smoothing: float = 0.0, redu
     """
     check_targets(logits, targets, label_smoothing, reduction)
     z = shifted(logits, axis=-1)
-    log_sum = np.log(np.add.reduce(np.exp(z), axis=0))
+    log_sum = np.log(np.exp(z).sum(axis=0))
     if targets.ndim == 2:
         y = smooth(targets.T, label_smoothing)
         losses = log_sum * np.sum(y, axis=0) - np.sum(y * z, axis=0)
     else:
-        right = z[targets, np.arange(len(targets))]
+        right = z.reshape(-1)[flat_places(targets)]
         losses = log_sum - right
         if label_smoothing:
-            losses += label_smoothing * (right - np.add.reduce(z, axis=0) / len(z))
+            losses += label_smoothing * (right - z.sum(axis=0) / len(z))
     if reduction == "none":
         return losses
-    return np.add.reduce(losses) / (len(targets) if reduction == "mean" else 1)
+    return losses.sum() / (len(targets) if reduction == "mean" else 1)
 
 
 def check_targets(logits, targets, label_smoothing, reduction):
@@ -97,9 +97,16 @@ def distribution(logits, targets, label_smoothing):
     """The targets as probabilities Y, an array of the shape and dtype of the logits, smoothed."""
     if targets.ndim == 2:
         return smooth(targets.T, label_smoothing).T
-    y = np.zeros_like(logits.T, order="C")  # classes in front, as softmax has them
-    y[targets, np.arange(len(targets))] = 1
-    return smooth(y, label_smoothing).T
+    n, classes = logits.shape
+    y = np.zeros_like(logits, shape=(classes * n,))
+    y[flat_places(targets)] = 1
+    return smooth(y.reshape(classes, n), label_smoothing).T  # classes in front, as softmax has them
+
+
+def flat_places(targets):
+    """Where each row's class stands in a flat array of the shape (C, N): Dask takes no index for each of two axes."""
+    n = len(targets)
+    return targets.astype(np.intp) * n + np.arange(n)
 
 
 def per_row(g, n, reduction):

@@ -76,8 +76,10 @@ def parts(g, arrays, axis):
 
 def reshape_vjp(g, out, x, shape=None, order="C"):
     """Read in the order in which it was written; orders A and K go by how x lies in memory."""
-    if order in ("C", "F"):
-        return np.reshape(g, x.shape, order=order)
+    if order == "C":
+        return np.reshape(g, x.shape)  # not every kind of array has another order
+    if order == "F":
+        return np.reshape(g, x.shape, order="F")
     lie = np.empty_like(x, dtype=int)
     lie[...] = numbers(x)
     return put_back(g, x, np.ravel(lie, order="K") if order == "K" else np.reshape(lie, out.shape, order="A"))

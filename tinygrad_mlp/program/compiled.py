@@ -41,7 +41,7 @@ class Compiled:
     def __call__(self, *args: Any, **params: Any) -> Any:
         leaves: list[Any] = []
         key = (tensor.grad_enabled.get(), signature((args, params), leaves))
-        if nested.get() or tensor.observer.get() is not None or any(isinstance(x, Note) for x in leaves):
+        if nested.get() or tensor.observer.get() is not None or any(foreign(x) for x in leaves):
             return self.f(*args, **params)  # inside grad, debug() or another program: those want to see the ops
         for program in reversed(self.programs):
             if program.key == key and program.fits(leaves):
@@ -81,6 +81,12 @@ def signature(value: Any, leaves: list[Any]) -> Any:
         return kind, repr(value)  # which tells -0.0 from 0.0
     leaves.append(value)
     return kind, id(value)
+
+
+def foreign(leaf: Any) -> bool:
+    """Whether an argument is or holds an array that is not NumPy's, which the buffers of a program cannot take."""
+    array = leaf.data if isinstance(leaf, Tensor) else leaf
+    return hasattr(array, "__array_function__") and not isinstance(array, (np.ndarray, np.generic))
 
 
 class Program:

@@ -1,62 +1,11 @@
-"""An array that is not NumPy's: it must pass through forward and backward without ever being made an ndarray."""
+"""Arrays that are not NumPy's pass through forward and backward without ever being made ndarrays."""
 
 import numpy as np
 import pytest
+from duck import Duck
 from tables import row
 
 import tinygrad_mlp as tg
-
-
-class Duck(np.lib.mixins.NDArrayOperatorsMixin):
-    """The least that NumPy's protocols ask of an array; ``np.asarray`` on it raises."""
-
-    def __init__(self, values):
-        self.values = np.asarray(values)
-
-    shape = property(lambda self: self.values.shape)
-    dtype = property(lambda self: self.values.dtype)
-    ndim = property(lambda self: self.values.ndim)
-    size = property(lambda self: self.values.size)
-    T = property(lambda self: Duck(self.values.T))
-
-    def astype(self, dtype):
-        return Duck(self.values.astype(dtype))
-
-    def copy(self):
-        return Duck(self.values.copy())
-
-    def __getitem__(self, index):
-        return Duck(self.values[bare(index)])
-
-    def __setitem__(self, index, value):
-        self.values[bare(index)] = bare(value)
-
-    def __len__(self):
-        return len(self.values)
-
-    def __array__(self, dtype=None, copy=None):
-        raise AssertionError("coerced to an ndarray")
-
-    def __array_ufunc__(self, ufunc, method, *args, **params):
-        return wrapped(getattr(ufunc, method)(*map(bare, args), **{k: bare(v) for k, v in params.items()}))
-
-    def __array_function__(self, function, types, args, params):
-        return wrapped(function(*map(bare, args), **{k: bare(v) for k, v in params.items()}))
-
-
-def bare(value):
-    if isinstance(value, Duck):
-        return value.values
-    return type(value)(map(bare, value)) if isinstance(value, (list, tuple)) else value
-
-
-def wrapped(value):
-    if isinstance(value, (np.ndarray, np.generic)):
-        return Duck(value)
-    if hasattr(value, "_fields"):
-        return type(value)(*map(wrapped, value))
-    return type(value)(map(wrapped, value)) if isinstance(value, (list, tuple)) else value
-
 
 X = np.array([[0.3, -1.2, 0.8], [1.5, 0.4, -0.6]])
 W = np.array([[0.2, -0.4], [0.9, 0.1], [-0.3, 0.7]])
@@ -129,3 +78,56 @@ def test_the_duck_refuses_to_be_coerced():
     """Property: the test above can fail: NumPy cannot make an array of a Duck unseen."""
     with pytest.raises(AssertionError, match="coerced"):
         np.asarray(Duck([1.0]))
+
+
+def test_a_compiled_function_runs_as_it_is_on_other_arrays():
+    """Property: the result is that of the function, of the kind that was given, and no program is written."""
+    gradient = tg.grad(lambda x: np.sum(np.tanh(x) ** 2))
+    compiled = tg.compile(gradient)
+    for values in (X, 2 * X):  # a program would hold the first ones
+        slope = compiled(Duck(values))
+        assert isinstance(slope, Duck)
+        np.testing.assert_array_equal(slope.values, gradient(values))
+    assert compiled.programs == []
+
+
+def network_gradients(kind, targets):
+    """The loss and the gradients of a network whose parameters, data and targets are arrays of a kind."""
+    model = tg.nn.MLP(5, 4, 3, rng=0, dtype=np.float64)
+    for p in model.parameters():
+        p.data = kind(p.data)
+    loss = tg.cross_entropy(model(tg.Tensor(kind(np.sin(np.arange(40.0)).reshape(8, 5)))), kind(targets))
+    loss.backward()
+    return [loss.data, *(p.grad for p in model.parameters())]
+
+
+TARGETS = [np.arange(8) % 3, np.arange(8, dtype=np.uint8) % 3, np.eye(3)[np.arange(8) % 3]]
+
+
+def test_a_network_runs_on_ducks():
+    """Property: loss and gradients of the MLP are ducks, with the numbers of NumPy's arrays."""
+    for targets in TARGETS:
+        for duck, array in zip(network_gradients(Duck, targets), network_gradients(np.array, targets), strict=True):
+            np.testing.assert_allclose(duck.values, array, rtol=1e-12)
+
+
+@pytest.mark.extras
+def test_a_network_runs_on_dask_arrays():
+    """Property: loss and gradients of the MLP are Dask arrays, not computed yet, that become those in memory."""
+    import dask.array as da
+
+    for targets in TARGETS:
+        chunked = network_gradients(lambda values: da.from_array(np.asarray(values), chunks=3), targets)
+        for dask, array in zip(chunked, network_gradients(np.array, targets), strict=True):
+            assert isinstance(dask, da.Array)
+            np.testing.assert_allclose(dask.compute(scheduler="synchronous"), array, rtol=1e-12)
+
+
+@pytest.mark.extras
+def test_the_table_of_functions_is_true():
+    """Property: docs/arrays.md is what tests/arrays.py writes."""
+    import arrays
+
+    found = arrays.measured()
+    assert all(not any(row["duck", compiled]) for row in found.values() for compiled in (False, True))
+    assert arrays.written(arrays.page(found)) == arrays.PAGE.read_text(encoding="utf-8"), "run python tests/arrays.py"
