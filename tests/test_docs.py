@@ -1,6 +1,9 @@
 """The documents say what is there."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,10 +39,39 @@ def test_the_readme_has_one_command_to_copy(title):
     assert command.startswith("python3 -m venv .venv && .venv/bin/pip install ")
 
 
-@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
-def test_examples_run_as_they_are(example, tmp_path, monkeypatch, capsys):
+EXTRAS = {"larger_than_memory.py"}  # which need more than the tools of development
+
+
+@pytest.mark.parametrize(
+    "example",
+    [
+        pytest.param(path, id=path.name, marks=[pytest.mark.extras] if path.name in EXTRAS else [])
+        for path in sorted((ROOT / "examples").glob("*.py"))
+    ],
+)
+def test_examples_run_as_they_are(example, tmp_path):
     """Each is a script that prints what it found, in a few seconds."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.argv", [str(example)])
-    exec(compile(example.read_text(encoding="utf-8"), example, "exec"), {"__name__": "__main__"})  # noqa: S102 - ours
-    assert capsys.readouterr().out
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "MPLBACKEND": "agg"}
+    command = [sys.executable, "-W", "error", str(example)]
+    ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout
+
+
+@pytest.mark.extras
+def test_a_sweep_goes_on_with_other_executors(tmp_path):
+    """Property: runs are done once, and come out the same on workers of Dask and of MPI."""
+    example, python = str(ROOT / "examples" / "sweep.py"), [sys.executable, "-W", "error"]
+    mpi = ["mpiexec", "-n", "3", *python, "-m", "mpi4py.futures", example, "--executor", "mpi"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    for command in ([*python, example, "--executor", "dask"], mpi):
+        before = {path: path.read_text() for path in (tmp_path / "sweep").glob("*-*")}
+        for path in sorted(before)[::2]:
+            path.unlink()
+        ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+        assert ran.returncode == 0, ran.stderr
+        assert ran.stdout.count("(done before)") == len(before) // 2
+        after = {path: path.read_text() for path in (tmp_path / "sweep").glob("*-*")}
+        assert len(after) == 12
+        assert after == before or not before
+    assert (tmp_path / "sweep" / "sweep.png").exists()
