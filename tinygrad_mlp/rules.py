@@ -132,14 +132,27 @@ def primitive(function: F) -> F:
     return op  # type: ignore[return-value]  # called as F is
 
 
+def signature(function: Function) -> inspect.Signature:
+    """The signature of a function; where NumPy does not tell it (ufuncs and builtins before 2.4), that of its rule."""
+    try:
+        return inspect.signature(function)
+    except ValueError:
+        return signature(COMPOSITES[function]) if function in COMPOSITES else signature_of_rule(function)
+
+
+def signature_of_rule(function: Function) -> inspect.Signature:
+    """The arguments of a function that its rule knows."""
+    rule = next(rule for rule in RULES[function] if rule is not None)
+    return inspect.Signature(list(inspect.signature(rule).parameters.values())[2:])
+
+
 @functools.cache
 def accepted_arguments(function: Function) -> tuple[float, tuple[str, ...] | None]:
     """How many positional arguments ``function`` takes on Tensors, and the names of all its arguments (None: any)."""
     if function in COMPOSITES:
-        parameters = list(inspect.signature(COMPOSITES[function]).parameters.values())
+        parameters = list(signature(COMPOSITES[function]).parameters.values())
     else:
-        rule = next(rule for rule in RULES[function] if rule is not None)
-        parameters = list(inspect.signature(rule).parameters.values())[2:]
+        parameters = list(signature_of_rule(function).parameters.values())
     kinds = [p.kind for p in parameters]
     positional = sum(kind not in (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD) for kind in kinds)
     names = None if inspect.Parameter.VAR_KEYWORD in kinds else tuple(p.name for p in parameters)
@@ -184,13 +197,13 @@ def positional_inputs(
     function: Function, args: tuple[Any, ...], params: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Move inputs given by keyword to their position."""
-    signature = inspect.signature(function)
-    bound = signature.bind(*args, **params).arguments
-    for parameter in signature.parameters.values():
+    parameters = signature(function).parameters
+    bound = signature(function).bind(*args, **params).arguments
+    for parameter in parameters.values():
         if parameter.kind is parameter.VAR_KEYWORD:
             bound.update(bound.pop(parameter.name, {}))
-    names = list(signature.parameters)[: max(len(RULES[function]), len(args))]
-    moved = tuple(bound.get(name, signature.parameters[name].default) for name in names)
+    names = list(parameters)[: max(len(RULES[function]), len(args))]
+    moved = tuple(bound.get(name, parameters[name].default) for name in names)
     params = {name: value for name, value in bound.items() if name not in names}
     if first_traced(params.values()) is not None:
         raise UnsupportedArgumentError(

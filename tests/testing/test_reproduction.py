@@ -45,9 +45,8 @@ def test_script_names_the_function():
         return x * factor + table
 
     assert "check_grads(np.linalg.inv, np.array(1.))" in script(np.linalg.inv, [np.array(1.0)], "check_grads", {})
-    assert "(lambda x: x * 2, 3, order=1)" in script(lambda x: x * 2, [3], "check_grads", {"order": 1}).replace(
-        "((", "("
-    )
+    twice = script(lambda x: x * 2, [3], "check_grads", {"order": 1})  # older pytests move what stands in an assert
+    assert "(lambda x: x * 2, 3, order=1)" in twice.replace("((", "(")
     code = script(scaled, [HELPER], "check_grads", {})
     assert "factor = 2.0\n" in code
     assert "table = np.array([1., 2.])\n" in code

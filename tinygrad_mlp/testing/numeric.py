@@ -65,7 +65,7 @@ def weighted(outputs: Arrays, weights: Arrays) -> Any:
 
 def moved(arrays: Arrays, argument: int, direction: Array, t: Any) -> list[Array]:
     """The arguments, one of them moved by t along the direction."""
-    return [x + t * direction if i == argument else x for i, x in enumerate(arrays)]
+    return [np.asarray(x + t * direction) if i == argument else x for i, x in enumerate(arrays)]
 
 
 def complex_step(function: Function, arrays: Arrays, argument: int, direction: Array, weights: Arrays) -> Slope | None:
