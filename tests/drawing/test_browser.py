@@ -76,9 +76,44 @@ def test_gradients_are_hidden_until_they_arrive(page):
     def shown():
         return sum(text.is_displayed() for text in page.find_elements("css selector", "text.gradient"))
 
-    assert shown() == 9
+    assert shown() == 14  # on nine edges, four parameters and the loss
+    seen = []
+    for _ in range(6):
+        press(page, "#step", Keys.ARROW_RIGHT)
+        seen.append(shown())
+    assert seen == [2, 5, 8, 9, 12, 14]
+    assert count(page, "g.node.waiting") == 0
+
+
+def test_the_panel_keeps_a_gradient_back_until_it_has_arrived(page):
+    from selenium.webdriver.common.keys import Keys
+
     press(page, "#step", Keys.ARROW_RIGHT)
-    assert shown() == 1
+    (weight,) = [g for g in page.find_elements("css selector", "g.node") if "fc2.weight" in g.text]
+    weight.find_element("css selector", "text").click()
+    assert "gradient: not here yet" in one(page, "#panel").text
+    assert "norm" not in one(page, "#panel").text.split("not here yet")[1]
+    press(page, "#step", Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+    assert "gradient: norm" in one(page, "#panel").text
+
+
+def test_arrowheads_run_with_the_gradient(page):
+    """Where it has come by, the arrow points back; elsewhere it points with the values, or is hidden by neither."""
+    from selenium.webdriver.common.keys import Keys
+
+    def heads(edge):
+        return page.execute_script(
+            "const shown = e => getComputedStyle(e).visibility === 'visible';"
+            "return [getComputedStyle(arguments[0].querySelector('path')).markerStart !== 'none',"
+            " shown(arguments[0].querySelector('polygon'))]",
+            edge,
+        )
+
+    press(page, "#step", Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+    edges = page.find_elements("css selector", "g.edge")
+    past = [edge for edge in edges if "past" in edge.get_attribute("class").split()]
+    assert len(past) == 3
+    assert [heads(edge) == [edge in past, edge not in past] for edge in edges] == [True] * len(edges)
 
 
 def test_a_click_opens_the_panel_and_escape_closes_it(page):
@@ -111,7 +146,7 @@ def test_resting_on_a_box_highlights_its_way_to_the_loss(page):
     (weight,) = [g for g in page.find_elements("css selector", "g.node") if "fc2.weight" in g.text]
     ActionChains(page).move_to_element(weight.find_element("css selector", "text")).perform()
     on = [g.text.splitlines()[0] for g in page.find_elements("css selector", "g.node.on")]
-    assert sorted(on) == ["add", "cross_entropy", "fc2.weight", "matmul"]
+    assert sorted(on) == ["cross_entropy", "fc2.weight", "matmul", "z = add"]
 
 
 def test_search_dims_what_it_does_not_find(page):

@@ -13,6 +13,7 @@ from tinygrad_mlp.drawing import op_labels
 from tinygrad_mlp.drawing.describe import describe
 from tinygrad_mlp.drawing.picture import Kind, State
 from tinygrad_mlp.drawing.rule_errors import rule_errors
+from tinygrad_mlp.drawing.styles import THEMES
 from tinygrad_mlp.errors import ArgumentError, GraphError, ShapeError
 from tinygrad_mlp.graph import topological_order
 from tinygrad_mlp.testing import strategies
@@ -76,10 +77,79 @@ def test_gradients_on_edges_are_those_of_the_engine():
         assert edge.gradient.found.norm == pytest.approx(np.linalg.norm(parameter.grad), rel=1e-5)
 
 
-def test_a_tensor_used_twice_has_one_edge_with_the_sum():
-    x = leaf(3.0, name="x")
-    (edge,) = describe(x * x).edges
+def test_an_array_used_twice_has_one_edge_with_the_sum():
+    x = leaf(3.0, 0.0, name="x")
+    (edge, _) = describe(np.sum(x * x)).edges
     assert (edge.times, edge.gradient.found.norm) == (2, 6.0)
+
+
+def test_a_scalar_has_one_edge_per_use_and_says_what_its_gradient_adds_up():
+    """Signed, as the chain rule adds them: d(a b - a a)/da = b - 2 a."""
+    a, b = (tg.Tensor(value, requires_grad=True, name=name) for name, value in (("a", 4.0), ("b", 24.0)))
+    picture = describe(a * b - a * a)
+    grads = [(e.times, e.gradient.found.mean) for e in picture.edges if e.source == box(picture, "a").id]
+    assert grads == [(1, 24.0), (1, -4.0), (1, -4.0)]
+    assert sorted(box(picture, "a").gradient.terms) == [-4.0, -4.0, 24.0]
+    source = tg.to_dot(a * b - a * a).source
+    assert "gradient: 16 = (-4) + (-4) + 24" in source
+    assert 'label="multiply\\n96\\ngrad 1"' in source
+    assert 'label="multiply\\n16\\ngrad -1"' in source
+    assert 'label="subtract\\ngrad 1\\nloss = 80"' in source
+
+
+def test_a_long_sum_of_scalars_is_cut():
+    x = tg.Tensor(2.0, requires_grad=True, name="x")
+    assert "gradient: 45 = a sum of 10 terms" in tg.to_dot(sum(x * float(i) for i in range(10)), max_nodes=999).source
+
+
+def test_results_are_called_what_the_user_or_the_document_calls_them():
+    x = tg.Tensor(2.0, requires_grad=True, name="x")
+    y = x * 3.0
+    y.name = "energy"
+    assert "energy = multiply(·, 3)" in tg.to_dot(np.tanh(y)).source
+    source = tg.to_dot(mlp_loss()).source
+    assert all(f'label="{name} = ' in source for name in ("a₁", "h", "z"))
+    assert [source.count(f" δ{name} ") > 0 for name in ("a₁", "h", "z", "x")] == [True, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("function", "title"),
+    [
+        (lambda x: tg.softmax(np.where(np.tri(2, 2) > 0, x, -np.inf), axis=-1).sum(), "where"),
+        (lambda x: tg.logsumexp(x + np.array([[0.0, -np.inf], [0.0, 0.0]]), axis=1).sum(), "add"),
+        (lambda x: np.exp(tg.log_softmax(x + np.array([[0.0, -np.inf], [0.0, 0.0]]))).sum(), "log_softmax"),
+    ],
+)
+def test_masks_are_no_alarm(function, title):
+    """Minus infinity that comes from a constant is there on purpose."""
+    x = tg.Tensor(np.array([[1.0, 2.0], [3.0, 4.0]]), requires_grad=True)
+    with np.errstate(all="ignore"):
+        y = function(x)
+    picture = describe(y)
+    assert any(b.title.startswith(title) and "masked (-inf)" in b.health for b in picture.boxes)
+    assert not any(b.first_trouble for b in picture.boxes)
+    assert THEMES["light"].trouble not in tg.to_dot(y, grads=False).source
+
+
+def test_minus_infinity_that_an_op_makes_is_an_alarm():
+    x = tg.Tensor(np.array([0.0, 1.0]), requires_grad=True)
+    with np.errstate(all="ignore"):
+        y = np.log(x).sum()
+    assert box(describe(y), "log").first_trouble
+
+
+@pytest.mark.parametrize("grads", [True, False])
+def test_a_folded_module_that_is_shared_says_what_gradient_its_parameters_get(grads):
+    """Of all its calls: the weights are drawn outside, since no single call owns them."""
+    layer = tg.nn.Linear(3, 3, rng=0)
+    loss = tg.nn.Sequential(layer, layer)(np.ones((2, 3), np.float32)).sum()
+    loss.backward(retain_graph=True)
+    picture = describe(loss, depth=1, grads=grads)
+    folded = [b for b in picture.boxes if b.kind is Kind.MODULE]
+    norm = np.sqrt(sum(np.sum(p.grad**2) for p in layer.parameters()))
+    assert [b.gradient.found.norm for b in folded] == pytest.approx([norm, norm], rel=1e-5)
+    assert all(b.shared for b in folded)
+    assert "12 parameters, shared\\ngradient of all uses: norm" in tg.to_dot(loss, depth=1).source
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import tinygrad_mlp as tg
 from tinygrad_mlp.drawing.html import roles
-from tinygrad_mlp.drawing.labels import latin1
+from tinygrad_mlp.drawing.labels import SYMBOLS, latin1
 from tinygrad_mlp.drawing.render import render
 from tinygrad_mlp.drawing.statistics import measure, number, percent, shape_text, size_of
 from tinygrad_mlp.drawing.styles import THEMES
@@ -76,7 +76,7 @@ def test_known_traps_are_shown_as_they_are(name):
 @given(st.text())
 def test_labels_stay_within_printable_latin_1(text):
     assert latin1(text).isprintable()
-    latin1(text).encode("latin-1")
+    latin1(text).translate(dict.fromkeys(map(ord, SYMBOLS))).encode("latin-1")
 
 
 @given(st.lists(st.floats(width=64), min_size=1, max_size=20))
@@ -150,3 +150,20 @@ def test_text_has_contrast(theme):
     pairs = [(t.muted, t.background), (t.muted, t.module), (t.muted, t.frozen)]
     pairs += [(line, fill) for line in (t.trouble_line, t.warning_line) for fill in (t.background, t.module)]
     assert min(contrast(*pair) for pair in pairs) >= 4.5
+
+
+def legend_of(*outputs, **options):
+    return tg.to_dot(*outputs, **options).source.split("\n\tnode [")[0].split("kept for backward")[-1]
+
+
+def test_the_legend_explains_what_is_drawn_and_nothing_else():
+    x = tg.Tensor(2.0, requires_grad=True, name="x")
+    assert "arrows" not in legend_of(np.tanh(x))
+    assert [word in legend_of(np.tanh(x)) for word in ("parameter", "op", "data", "folded", "NaN")] == [1, 1, 0, 0, 0]
+    model = tg.nn.MLP(3, 2, 2, rng=0)
+    model.fc1.bias.requires_grad = False
+    loss = model(np.full((1, 3), np.nan, np.float32)).sum()
+    entries = ("data", "frozen", "folded", "NaN or Inf", "dotted", "dashed: broadcast")
+    assert [entry in legend_of(loss, depth=1) for entry in entries] == [True, False, True, True, True, False]
+    assert [entry in legend_of(loss) for entry in entries] == [True, True, False, True, True, True]
+    assert "dashed: broadcast" in legend_of((x * np.ones(3)).sum())

@@ -10,7 +10,6 @@ from typing import Any
 from tinygrad_mlp.commands.streams import printable
 from tinygrad_mlp.drawing import to_dot
 from tinygrad_mlp.drawing.html import POLICY, asset, colours, variables
-from tinygrad_mlp.drawing.render import render
 from tinygrad_mlp.errors import DataError, RendererNotFound
 from tinygrad_mlp.files import write_atomically
 
@@ -105,7 +104,7 @@ def table(history: list[dict[str, Any]]) -> str:
     names = list(dict.fromkeys(name for epoch in history for name in epoch))
     head = "".join(f"<th>{html.escape(name.replace('_', ' '))}</th>" for name in names)
     rows = "".join(f"<tr>{''.join(f'<td>{cell(epoch.get(name))}</td>' for name in names)}</tr>\n" for epoch in history)
-    return f"<table>\n<tr>{head}</tr>\n{rows}</table>"
+    return f'<div class="wide"><table>\n<tr>{head}</tr>\n{rows}</table></div>'
 
 
 def cell(value: Any) -> str:
@@ -117,10 +116,10 @@ def graph(outputs: tuple[Any, ...], model: Any) -> str:
     """The drawing; as text, where nothing renders it."""
     drawing = to_dot(*outputs, model=model)
     try:
-        svg = render(drawing.source, "svg").decode()
+        svg = drawing.rendered("svg").decode()
     except RendererNotFound as error:
         return f"<p>{html.escape(str(error))}</p>\n<pre>{html.escape(drawing.source)}</pre>"
-    return variables(svg[svg.index("<svg") :])
+    return f'<div class="wide">{variables(svg[svg.index("<svg") :])}</div>'
 
 
 def picture(path: Path) -> str:
@@ -128,4 +127,4 @@ def picture(path: Path) -> str:
     if not path.is_file():
         return f"<p>{path.name} was not made.</p>"
     data = base64.b64encode(path.read_bytes()).decode()
-    return f'<img alt="{path.stem}" src="data:image/png;base64,{data}">'
+    return f'<div class="wide"><img alt="{path.stem}" src="data:image/png;base64,{data}"></div>'

@@ -16,7 +16,7 @@ class Flow:
     Attributes
     ----------
     edges : dict
-        ``(id of a result, id of an operand)`` to the gradient that flows back from the one to the other.
+        ``(id of a result, id of an operand)`` to the gradients that flow back from the one to the other, one per use.
     totals : dict
         The whole gradient of each Tensor.
     order : list
@@ -27,7 +27,7 @@ class Flow:
         Why it did not.
     """
 
-    edges: dict[tuple[int, int], Any] = field(default_factory=dict)
+    edges: dict[tuple[int, int], list[Any]] = field(default_factory=dict)
     totals: dict[int, Any] = field(default_factory=dict)
     order: list[int] = field(default_factory=list)
     complete: bool = False
@@ -44,7 +44,7 @@ def backward_pass(outputs: list[Traced], recorded: list[Traced]) -> Flow:
         edge = id(tensor), id(parent)
         if not flow.order or flow.order[-1] != edge[0]:
             flow.order.append(edge[0])
-        flow.edges[edge] = flow.edges[edge] + contribution if edge in flow.edges else contribution
+        flow.edges.setdefault(edge, []).append(contribution)
         total = flow.totals.get(edge[1])
         flow.totals[edge[1]] = contribution if total is None else total + contribution
 

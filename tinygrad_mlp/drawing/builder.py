@@ -17,7 +17,8 @@ from tinygrad_mlp.drawing.subject import Subject, leaf
 class Use:
     """An operand of an op, which becomes an arrow; ``result`` is None if the op failed.
 
-    ``drawn`` is the operand, or what stands for it in the first repeat.
+    ``drawn`` is the operand, or what stands for it in the first repeat. ``nth`` tells the uses of a scalar by one op
+    apart, which are drawn one by one; it is None where all uses are drawn as one.
     """
 
     item: Any
@@ -26,6 +27,7 @@ class Use:
     source: Box
     target: Box
     result: Traced | None
+    nth: int | None = None
 
 
 @dataclass
@@ -92,11 +94,12 @@ def add_op(found: Outline, tensor: Traced, modules: Modules, places: Places) -> 
     box = op_box(found, tensor, modules, places) if fold is None else group_box(found, tensor, places)
     found.ops[box.id].append(tensor)
     found.shown[id(tensor)] = box
-    found.uses += [
-        Use(item, places.folding.drawn(item), times, source, box, tensor)
-        for item, times, source in sources
-        if source is not box or fold is None
-    ]
+    for item, times, source in sources:
+        one_by_one = fold is None and times > 1 and tensor.data.size == getattr(item, "size", 0) == 1
+        for nth in range(times) if one_by_one else (None,):
+            if source is not box or fold is None:
+                drawn = places.folding.drawn(item)
+                found.uses.append(Use(item, drawn, times if nth is None else 1, source, box, tensor, nth))
 
 
 def add_failure(
@@ -121,6 +124,7 @@ def op_box(found: Outline, tensor: Traced, modules: Modules, places: Places) -> 
     if box is None:
         box = add(found, id(first), Kind.OP, title, places.ops[id(first)].groups)
         box.where = "" if node.scope is None else modules.path(node.scope)
+        box.symbol = tensor.name or ""
         found.ops[box.id] = []
     elif title != box.title:
         box.title = f"{short(node.function)}(...)"

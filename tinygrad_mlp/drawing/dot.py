@@ -3,11 +3,13 @@
 import textwrap
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from math import prod
 
 from tinygrad_mlp.drawing.labels import attributes, footer, parameter, size_text, words
-from tinygrad_mlp.drawing.picture import Box, Cluster, Edge, Gradient, Kind, Picture, State
+from tinygrad_mlp.drawing.legend import legend
+from tinygrad_mlp.drawing.picture import Box, Cluster, Edge, Kind, Picture, State
 from tinygrad_mlp.drawing.rule_errors import BLAMED
-from tinygrad_mlp.drawing.statistics import number, shape_text, size_of
+from tinygrad_mlp.drawing.statistics import number, shape_text, signed, size_of
 from tinygrad_mlp.drawing.styles import FONT, FONT_SIZE, LABELLED_EDGES, SMALL, Theme
 
 # Straight lines and a few rounds of improvement: what graphviz needs to lay out thousands of boxes in a second.
@@ -20,7 +22,7 @@ def dot_body(picture: Picture, theme: Theme, *, shapes: bool = True, direction: 
     notes = list(picture.notes)
     if large:
         notes.append(f"more than {LABELLED_EDGES} boxes: labels of edges left out; the HTML page shows them on a click")
-    label = footer(picture, theme, notes)
+    label = footer(picture, notes, legend(picture, theme, shapes=shapes))
     setup = {
         "rankdir": direction, "labelloc": "b", "bgcolor": theme.background, "fontname": FONT, "pad": "0.2",
         "nodesep": "0.3", "ranksep": "0.35", "newrank": "true", "fontcolor": theme.text,
@@ -115,13 +117,15 @@ def node(box: Box, theme: Theme, *, shapes: bool, straight: bool) -> str:
     look = kind.shape | {"fillcolor": getattr(theme, kind.role), "color": getattr(theme, f"{kind.role}_line")} | look
     look |= {"group": "spine"} if straight else {}
     look |= emphasis(box, theme)
-    label = [box.title, *kind.lines(box, shapes=shapes), *output_line(box), *health_lines(box)]
+    title = f"{box.symbol} = {box.title}" if box.symbol and box.output is None else box.title
+    label = [title, *kind.lines(box, shapes=shapes), *output_line(box), *health_lines(box)]
     return f"{box.id} [{attributes(look | {'label': label})}]"
 
 
 def data_lines(box: Box, *, shapes: bool) -> list[str]:
     """What data says under its name."""
-    return [f"{shape_text(box.shape or ())} {box.dtype}" if shapes else box.dtype]
+    shape = [f"{shape_text(box.shape or ())} {box.dtype}" if shapes else box.dtype]
+    return [signed(box.found.mean)] if box.found is not None and box.found.size == 1 and box.found.finite else shape
 
 
 def module_lines(box: Box, *, shapes: bool) -> list[str]:
@@ -129,12 +133,18 @@ def module_lines(box: Box, *, shapes: bool) -> list[str]:
     ops = f"{len(box.functions)} op{'s' if len(box.functions) > 1 else ''} folded"
     if not box.parameters:
         return [ops]
+    if box.shared:
+        return [f"{ops}, {box.parameters:,} parameters, shared", f"gradient of all uses: {words(box.gradient)}"]
     return [f"{ops}, {box.parameters:,} parameters", f"gradient: {words(box.gradient)}"]
 
 
-def no_lines(box: Box, *, shapes: bool) -> list[str]:
-    """What an op says under its name: its shape and gradient stand on the edges."""
-    return []
+def op_lines(box: Box, *, shapes: bool) -> list[str]:
+    """What an op says under its name: of a scalar, value and gradient; those of an array stand on the edges."""
+    if box.shape is None or box.dtype == "" or prod(box.shape) != 1 or box.times > 1:
+        return []
+    value = [] if box.found is None or box.output is not None else [signed(box.found.mean)]
+    gradient = [] if box.gradient.state is State.NOT_RUN else [f"grad {words(box.gradient)}"]
+    return value + gradient if box.found is None or box.found.finite else gradient
 
 
 @dataclass(frozen=True)
@@ -143,7 +153,7 @@ class Look:
 
     role: str
     shape: dict[str, object]
-    lines: Callable[..., list[str]] = no_lines
+    lines: Callable[..., list[str]] = op_lines
 
 
 LOOKS = {
@@ -171,7 +181,8 @@ def emphasis(box: Box, theme: Theme) -> dict[str, object]:
 
 def is_troubled(box: Box) -> bool:
     """Whether a box is drawn in red: an op that failed, a value that is not finite, or a wrong rule."""
-    infinite = bool(box.health) if box.kind is Kind.MODULE else box.found is not None and not box.found.finite
+    infinite = box.found is not None and not box.found.finite and not box.masked
+    infinite = infinite or (box.kind is Kind.MODULE and bool(box.health))
     return infinite or box.kind is Kind.FAILED or is_wrong(box)
 
 
@@ -199,7 +210,7 @@ def health_lines(box: Box) -> list[str]:
 
 def edge(e: Edge, theme: Theme, *, shapes: bool, labelled: bool, straight: bool) -> str:
     """One use of a value."""
-    lines = [*shape_line(e, shapes=shapes), *gradient_line(e.gradient)]
+    lines = [*shape_line(e, shapes=shapes), *gradient_line(e)]
     look: dict[str, object] = {"id": e.id} | line_style(e, theme)
     if e.loops:
         look |= {"class": "loop", "constraint": "false", "style": "dashed"}
@@ -215,18 +226,20 @@ def edge(e: Edge, theme: Theme, *, shapes: bool, labelled: bool, straight: bool)
 def shape_line(e: Edge, *, shapes: bool) -> list[str]:
     """The shape on an edge, what it was broadcast to, and how often it is used."""
     said: list[str] = []
-    if shapes or e.stretched is not None:
+    if (shapes and e.shape) or e.stretched is not None:
         said.append(shape_text(e.shape) + ("" if e.stretched is None else f" -> {shape_text(e.stretched)}"))
     if e.times > 1:
         said.append(f"(×{e.times})")
     return [" ".join(said)] if said else []
 
 
-def gradient_line(gradient: Gradient) -> list[str]:
+def gradient_line(e: Edge) -> list[str]:
     """The gradient on an edge."""
+    gradient = e.gradient
     if gradient.state is State.NUMBER and gradient.found is not None:
-        return [f"grad {gradient.found.trouble or size_text(gradient)}"]
-    return {State.ZERO: ["grad 0 everywhere"], State.NONE: ["no grad arrives"]}.get(gradient.state, [])
+        return [f"{e.symbol or 'grad'} {gradient.found.trouble or size_text(gradient)}"]
+    zero = "grad 0" if gradient.found is not None and gradient.found.size == 1 else "grad 0 everywhere"
+    return {State.ZERO: [zero], State.NONE: ["no grad arrives"]}.get(gradient.state, [])
 
 
 def line_style(e: Edge, theme: Theme) -> dict[str, object]:

@@ -1,4 +1,6 @@
-"""Which closed-form equation of backpropagation each gradient is, for the document's two-layer network, section 4."""
+"""The names and closed-form equations that the document's section 4 gives to the parts of its two-layer network."""
+
+from typing import Any
 
 import numpy as np
 
@@ -9,20 +11,34 @@ from tinygrad_mlp.ops.losses import cross_entropy
 LAYERS = (cross_entropy, np.add, np.matmul, relu, np.add, np.matmul)
 
 
-def equations(output: Traced) -> dict[tuple[int, int], str]:
-    """``(id of a result, id of an operand)`` to the equation, if ``output`` is the loss of that network, else nothing.
+def two_layers(output: Traced) -> list[Any]:
+    """Loss, z, h W₂, h, a₁, X W₁ and X, if ``output`` is the loss of that network, else nothing.
 
     The network is a₁ = X W₁ + b₁, h = relu(a₁), z = h W₂ + b₂, L = cross_entropy(z, Y).
     """
-    results = [output]
+    results: list[Any] = [output]
     for function in LAYERS:
         node = getattr(results[-1], "node", None)
         if node is None or node.function is not function:
-            return {}
+            return []
         results.append(node.args[0])
-    loss, z, hw, h, a1, xw, x = results
-    if getattr(x, "node", None) is not None and x.node.function is not None:
-        return {}  # not the images, but the hidden layer of a deeper network
+    x = results[-1]
+    deeper = getattr(x, "node", None) is not None and x.node.function is not None
+    return [] if deeper else results  # not the images, but the hidden layer of a deeper network
+
+
+def symbols(output: Traced) -> dict[int, str]:
+    """The ``id`` of a result to its name in the document."""
+    found = two_layers(output)
+    return {id(found[i]): name for i, name in ((1, "z"), (3, "h"), (4, "a₁"))} if found else {}
+
+
+def equations(output: Traced) -> dict[tuple[int, int], str]:
+    """``(id of a result, id of an operand)`` to the equation of the gradient that flows from one to the other."""
+    found = two_layers(output)
+    if not found:
+        return {}
+    loss, z, hw, h, a1, xw, _ = found
     b2, w2, b1, w1 = (result.node.args[1] for result in (z, hw, a1, xw))
     return {
         (id(loss), id(z)): "δz = (P − Y) / N",

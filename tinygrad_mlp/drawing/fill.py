@@ -1,7 +1,8 @@
 """Writes the numbers into the boxes of a drawing, and makes its edges: values, gradients, bytes, health."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -9,16 +10,18 @@ import numpy as np
 from tinygrad_mlp.arguments import Traced, plain
 from tinygrad_mlp.drawing.backward import Flow
 from tinygrad_mlp.drawing.builder import Outline, Use
+from tinygrad_mlp.drawing.equations import symbols
 from tinygrad_mlp.drawing.groups import starred
 from tinygrad_mlp.drawing.kept import Memory
+from tinygrad_mlp.drawing.masks import masked
 from tinygrad_mlp.drawing.modules import array_operands
 from tinygrad_mlp.drawing.op_labels import short, stretched
 from tinygrad_mlp.drawing.picture import Box, Edge, Gradient, Kind, State
-from tinygrad_mlp.drawing.statistics import Statistics, health, measure, norm_of, shape_text
+from tinygrad_mlp.drawing.statistics import Statistics, health, measure, norm_of, percent, shape_text
 from tinygrad_mlp.drawing.subject import Subject, leaf
 
 
-@dataclass(frozen=True)
+@dataclass
 class Numbers:
     """Where the numbers come from, and which of them the drawing shows."""
 
@@ -43,8 +46,34 @@ class Numbers:
         return Gradient(State.NUMBER, found, (min(norms), max(norms)) if norms else None)
 
     def totals(self, items: Iterable[Any]) -> list[Any]:
-        """The whole gradients of those Tensors that have one."""
-        return [self.flow.totals[id(item)] for item in items if id(item) in self.flow.totals]
+        """The whole gradients of those Tensors that have one; without a backward pass of ours, what is in ``grad``."""
+        if self.flow.complete:
+            return [self.flow.totals[id(item)] for item in items if id(item) in self.flow.totals]
+        return [item.grad for item in items if item.grad is not None]
+
+    def total(self, items: Sequence[Any]) -> Gradient:
+        """What there is to say about the whole gradients; of a scalar, also its terms, if it has several."""
+        gradient = self.gradient(self.totals(items))
+        terms = self.terms.get(id(items[0]), ()) if len(items) == 1 and items[0].size == 1 else ()
+        return replace(gradient, terms=tuple(terms)) if len(terms) > 1 else gradient
+
+    @cached_property
+    def terms(self) -> dict[int, list[float]]:
+        """The ``id`` of a scalar to the gradients that it adds up."""
+        found: dict[int, list[float]] = {}
+        for (_, key), gradients in self.flow.edges.items():
+            found.setdefault(key, []).extend(float(np.ravel(g)[0]) for g in gradients if np.size(g) == 1)
+        return found
+
+    @cached_property
+    def symbols(self) -> dict[int, str]:
+        """The names that the document gives to results."""
+        return {key: name for output in self.subject.outputs for key, name in symbols(output).items()}
+
+    @cached_property
+    def masked(self) -> set[int]:
+        """What holds -inf on purpose."""
+        return masked(self.subject.recorded)
 
 
 def joined(arrays: Sequence[Any]) -> Any:
@@ -57,7 +86,7 @@ def fill_boxes(outline: Outline, numbers: Numbers) -> None:
     for box in outline.boxes.values():
         FILLERS[box.kind](box, outline, numbers)
     if numbers.values:
-        mark_first_trouble(outline, numbers.subject.recorded)
+        mark_first_trouble(outline, numbers)
         for output in numbers.subject.outputs:
             if output.data.size == 1 and output.data.dtype.kind in "fiu":
                 outline.shown[id(output)].value = float(output.data.reshape(())[()])
@@ -68,24 +97,24 @@ def fill_items(box: Box, outline: Outline, numbers: Numbers) -> None:
     items = list(outline.items[box.id].values())
     first = items[0]
     box.shape, box.dtype, box.found = plain(first).shape, str(plain(first).dtype), numbers.value(plain(items))
-    box.health = box.found.trouble if box.found is not None else ""
     box.times = len(items)
+    note_health(box, items, box.found.trouble if box.found is not None else "", numbers)
     box.title = starred(outline.titles[box.id])
     if box.kind is Kind.PARAMETER:
         box.frozen = first.node is None
         box.parameters = sum(int(item.size) for item in items)
     if isinstance(first, Traced) and leaf(first):
-        found = numbers.totals(items) if numbers.flow.complete else [x.grad for x in items if x.grad is not None]
-        box.gradient = numbers.gradient(found)
+        box.gradient = numbers.total(items)
 
 
 def fill_ops(box: Box, outline: Outline, numbers: Numbers) -> None:
     """One op, or all its repeats."""
     results = outline.ops[box.id]
     box.found = numbers.value([tensor.data for tensor in results])
-    box.health = health(short(results[0].node.function), box.found)
+    note_health(box, results, health(short(results[0].node.function), box.found), numbers)
     box.error = max((numbers.subject.errors[id(x)] for x in results if id(x) in numbers.subject.errors), default=None)
-    box.gradient = numbers.gradient(numbers.totals(results))
+    box.gradient = numbers.total(results)
+    box.symbol = box.symbol or numbers.symbols.get(id(results[0]), "")
     box.times = len(results)
     sum_up(box, results, numbers)
 
@@ -104,9 +133,10 @@ def fill_group(box: Box, outline: Outline, numbers: Numbers) -> None:
     sum_up(box, results, numbers)
     if numbers.values:
         for tensor in results:
-            box.health = trouble(tensor) or box.health
+            box.health = (id(tensor) not in numbers.masked and trouble(tensor)) or box.health
     if box.parameters:
-        inside = numbers.totals(p for p in parameters.values() if id(p) not in outline.shown)
+        box.shared = any(id(p) in outline.shown for p in parameters.values())
+        inside = numbers.totals(parameters.values())
         box.gradient = numbers.gradient([joined(inside)] if inside else [])
 
 
@@ -139,10 +169,18 @@ def trouble(tensor: Traced) -> str:
     return "" if found is None else found.trouble
 
 
-def mark_first_trouble(outline: Outline, recorded: list[Traced]) -> None:
-    """Say which op of the forward pass was the first to make a NaN or an infinity."""
-    for tensor in recorded:
-        if trouble(tensor):
+def note_health(box: Box, shown: list[Any], words: str, numbers: Numbers) -> None:
+    """Write down what is wrong with a value; -inf in a mask is not."""
+    box.health = words
+    if box.found is not None and box.found.inf and all(id(item) in numbers.masked for item in shown):
+        box.masked = True
+        box.health = f"{percent(box.found.inf, box.found.size)} masked (-inf)"
+
+
+def mark_first_trouble(outline: Outline, numbers: Numbers) -> None:
+    """Say which op of the forward pass was the first to make a NaN or an infinity that is no mask."""
+    for tensor in numbers.subject.recorded:
+        if id(tensor) not in numbers.masked and trouble(tensor):
             outline.shown[id(tensor)].first_trouble = True
             return
 
@@ -154,9 +192,9 @@ def make_edges(outline: Outline, numbers: Numbers) -> list[Edge]:
 
 def grouped(outline: Outline) -> list[list[Use]]:
     """The uses that are drawn as one edge, in the order of their first ones."""
-    found: dict[tuple[int, str], list[Use]] = {}
+    found: dict[tuple[int, str, int | None], list[Use]] = {}
     for use in outline.uses:
-        found.setdefault((id(use.drawn), use.target.id), []).append(use)
+        found.setdefault((id(use.drawn), use.target.id, use.nth), []).append(use)
     return list(found.values())
 
 
@@ -165,6 +203,7 @@ def edge(name: str, uses: list[Use], numbers: Numbers) -> Edge:
     first = uses[0]
     shape = plain(first.item).shape
     made = Edge(name, first.source.id, first.target.id, shape)
+    made.symbol = numbers.symbols.get(id(first.item), "") and f"δ{numbers.symbols[id(first.item)]}"
     made.loops = first.source.position >= first.target.position
     if first.target.kind is Kind.OP and first.result is not None:
         made.stretched = stretched(first.result.node.function, shape, first.result.data.shape)
@@ -173,7 +212,8 @@ def edge(name: str, uses: list[Use], numbers: Numbers) -> Edge:
     for use in uses:
         times[id(use.item)] = times.get(id(use.item), 0) + use.times
         if pair(use) in numbers.flow.edges:
-            gradient = numbers.flow.edges[pair(use)]
+            gradients = numbers.flow.edges[pair(use)]
+            gradient = sum(gradients[1:], gradients[0]) if use.nth is None else gradients[use.nth]
             carried[id(use.item)] = carried[id(use.item)] + gradient if id(use.item) in carried else gradient
     made.times = max(times.values())
     if carried:

@@ -106,7 +106,15 @@ def contents(picture: Picture) -> dict[str, Any]:
     edges = {e.id: e for e in picture.edges}
     return {
         "boxes": {box.id: shown(box) for box in picture.boxes},
-        "edges": {e.id: {"source": e.source, "target": e.target, "about": about(e, boxes)} for e in picture.edges},
+        "edges": {
+            e.id: {
+                "source": e.source,
+                "target": e.target,
+                "about": about(e, boxes),
+                "gradient": f"; gradient: {words(e.gradient)}",
+            }  # fmt: skip
+            for e in picture.edges
+        },
         "steps": [
             {
                 "box": step.box,
@@ -178,7 +186,4 @@ def about(e: Edge, boxes: dict[str, Box]) -> str:
     """An edge in words."""
     stretched = f", broadcast to {shape_text(e.stretched)}" if e.stretched is not None else ""
     times = f", used {e.times} times" if e.times > 1 else ""
-    return (
-        f"{boxes[e.source].title} to {boxes[e.target].title}: {shape_text(e.shape)}{stretched}{times}; "
-        f"gradient: {words(e.gradient)}"
-    )
+    return f"{boxes[e.source].title} to {boxes[e.target].title}: {shape_text(e.shape)}{stretched}{times}"

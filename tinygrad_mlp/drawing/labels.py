@@ -1,7 +1,7 @@
 """The text in boxes: HTML-like tables, the footer, and escaping, so that user text is shown literally.
 
-Labels stay within Latin-1, which every renderer has glyphs for; other characters are written as Python writes them
-in ASCII (``\\u2207``).
+Labels stay within Latin-1 and a few symbols, which every renderer has glyphs for; other characters are written as
+Python writes them in ASCII (``\\u2207``).
 """
 
 import html
@@ -10,11 +10,13 @@ import textwrap
 from collections.abc import Mapping
 
 from tinygrad_mlp.drawing.picture import Box, Gradient, Picture, State
-from tinygrad_mlp.drawing.statistics import number, shape_text
+from tinygrad_mlp.drawing.statistics import number, shape_text, signed
 from tinygrad_mlp.drawing.styles import SMALL, Theme
 
 ASCII = str.maketrans({"→": "->", "←": "<-", "−": "-", "–": "-", "…": "...", "∇": "grad ", "≤": "<=", "≥": ">="})
 LINE = 110
+MOST_TERMS = 6
+SYMBOLS = "δ₀₁₂₃₄₅₆₇₈₉"  # for the names of the document
 
 
 def parameter(box: Box, theme: Theme, *, shapes: bool) -> str:
@@ -33,7 +35,7 @@ def parameter(box: Box, theme: Theme, *, shapes: bool) -> str:
         rows.append(plain_html(box.health))
     elif box.found is not None:
         single = box.parameters == 1
-        rows.append(number(box.found.mean) if single else f"{number(box.found.mean)} ± {number(box.found.std)}")
+        rows.append(signed(box.found.mean) if single else f"{number(box.found.mean)} ± {number(box.found.std)}")
     if box.frozen:
         rows.append("<I>frozen</I>")
     style = "rounded,dashed" if box.frozen else "rounded"
@@ -65,35 +67,27 @@ def gradient_cell(gradient: Gradient, theme: Theme) -> str:
 def words(gradient: Gradient) -> str:
     """A gradient in words."""
     if gradient.state is State.NUMBER and gradient.found is not None:
-        return gradient.found.trouble or f"norm {size_text(gradient)}"
-    return gradient.state.value
+        return gradient.found.trouble or ("norm " if gradient.found.size > 1 else "") + size_text(gradient)
+    return "0" if gradient.found is not None and gradient.found.size == 1 else gradient.state.value
 
 
 def size_text(gradient: Gradient) -> str:
-    """The norm of a gradient; where it stands for several, from the smallest to the largest."""
+    """The norm of a gradient; where it stands for several, from the smallest to the largest; a scalar with its sign."""
     assert gradient.found is not None  # noqa: S101 - the callers have looked
+    if gradient.found.size == 1:
+        terms = [f"({signed(term)})" if term < 0 else signed(term) for term in gradient.terms]
+        said = " + ".join(terms) if len(terms) <= MOST_TERMS else f"a sum of {len(terms)} terms"
+        return signed(gradient.found.mean) + (f" = {said}" if said else "")
     if gradient.norms is None or number(gradient.norms[0]) == number(gradient.norms[1]):
         return number(gradient.found.norm if gradient.norms is None else gradient.norms[0])
     return f"{number(gradient.norms[0])} to {number(gradient.norms[1])}"
 
 
-def footer(picture: Picture, theme: Theme, notes: list[str]) -> str:
+def footer(picture: Picture, notes: list[str], legend: str) -> str:
     """What the network is, what the reader must know, and the legend."""
     rows = [f"<B>{plain_html(line)}</B>" for line in filled(picture.facts)]
     rows += [plain_html(line) for note in notes for line in textwrap.wrap(note, LINE)]
-    swatches = [
-        ("data", theme.data, theme.data_line, "solid"),
-        ("parameter", theme.parameter, theme.parameter_line, "rounded"),
-        ("op, bold: result kept", theme.op, theme.op_line, "rounded"),
-        ("output", theme.output, theme.output_line, "solid"),
-        ("edge: shape, norm of gradient; dotted: no gradient, dashed: broadcast", *[theme.background] * 2, "solid"),
-    ]  # fmt: skip
-    cells = "".join(
-        f'<TD BORDER="1" COLOR="{line}" BGCOLOR="{fill}" STYLE="{style}">{text}</TD>'
-        for text, fill, line, style in swatches
-    )
-    legend = f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="4" CELLPADDING="2"><TR>{cells}</TR></TABLE>'
-    body = "".join(f"<TR><TD>{row}</TD></TR>" for row in [*rows, legend])
+    body = "".join(f"<TR><TD>{row}</TD></TR>" for row in [*rows, *([legend] if legend else [])])
     return f'<<FONT POINT-SIZE="{SMALL}"><TABLE BORDER="0" CELLSPACING="0" CELLPADDING="2">{body}</TABLE></FONT>>'
 
 
@@ -124,11 +118,12 @@ def plain_html(text: str) -> str:
 
 
 def latin1(text: str) -> str:
-    """Printable Latin-1.
+    """Printable Latin-1, and the symbols.
 
     >>> latin1("784 → 128"), latin1("π\\n")
     ('784 -> 128', '\\\\u03c0\\\\n')
     """
     return "".join(
-        c if c.isprintable() and ord(c) < 256 else c.encode("unicode_escape").decode() for c in text.translate(ASCII)
+        c if (c.isprintable() and ord(c) < 256) or c in SYMBOLS else c.encode("unicode_escape").decode()
+        for c in text.translate(ASCII)
     )

@@ -6,7 +6,7 @@
   const boxes = Object.keys(data.boxes).map($), edges = Object.entries(data.edges);
 
   const make = (parent, tag, text, attributes = {}) => {
-    const space = tag === "svg" || tag === "rect" ? "http://www.w3.org/2000/svg" : "http://www.w3.org/1999/xhtml";
+    const space = ["svg", "rect", "defs", "marker", "path"].includes(tag) ? "http://www.w3.org/2000/svg" : "http://www.w3.org/1999/xhtml";
     const element = parent.appendChild(document.createElementNS(space, tag));
     for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
     if (text !== undefined) element.textContent = text;
@@ -124,10 +124,12 @@
       make(panel, "div", `${rule.op}: ${rule.where}`, { class: "range" });
     }
     statistics("value", box.value);
-    statistics("gradient", box.gradient);
+    if (arrived(node.id)) statistics("gradient", box.gradient);
+    else make(panel, "h3", "gradient: not here yet");
     const uses = edges.filter(([, edge]) => edge.source === node.id || edge.target === node.id);
     if (uses.length) make(panel, "h3", "edges");
-    for (const [, edge] of uses) make(panel, "div", edge.about);
+    const flown = id => Number(step.value) === 0 || $(id).classList.contains("past");
+    for (const [id, edge] of uses) make(panel, "div", edge.about + (flown(id) ? edge.gradient : ""));
     panel.hidden = false;
   };
   document.addEventListener("keydown", event => { if (event.key === "Escape" && !panel.hidden) close(); });
@@ -168,13 +170,27 @@
 
   // The backward pass, op by op.
   const step = $("step"), told = $("told");
-  for (const [id] of edges)
-    for (const text of $(id).querySelectorAll("text"))
-      if (/^\s*grad /.test(text.textContent)) text.classList.add("gradient");
+  for (const text of svg.querySelectorAll("g.edge text, g.node text"))
+    if (/^\s*(grad|gradient:|gradient of all uses:|δ\S+) /.test(text.textContent)) text.classList.add("gradient");
+  for (const cell of svg.querySelectorAll("g.node [fill*=shade]")) cell.classList.add("shade");
+  // A gradient is all there once the last of its contributions has arrived.
+  const arrival = {};
+  data.steps.forEach((past, i) => past.edges.forEach(id => {
+    const source = data.edges[id].source;
+    arrival[source] = Math.max(arrival[source] ?? 0, i + 1);
+  }));
+  const arrived = id => Number(step.value) === 0 || Number(step.value) >= (arrival[id] ?? 0);
+  for (const size of ["now", "past"]) {
+    const marker = make(make(svg, "defs"), "marker", undefined, { id: `back-${size}`, viewBox: "0 0 10 8", refX: 10,
+      refY: 4, markerWidth: 10, markerHeight: 8, markerUnits: "userSpaceOnUse", orient: "auto-start-reverse" });
+    make(marker, "path", undefined, { d: "M0,0 10,4 0,8z" });
+  }
   const replay = () => {
     const at = Number(step.value), now = data.steps[at - 1];
     for (const element of svg.querySelectorAll(".now, .past")) element.classList.remove("now", "past");
     svg.classList.toggle("stepping", at > 0);
+    for (const node of boxes) node.classList.toggle("waiting", !arrived(node.id));
+    if (!panel.hidden && opener) open(opener);
     data.steps.slice(0, at).forEach(past => past.edges.forEach(id => $(id).classList.add("past")));
     if (!now) {
       told.textContent = `The backward pass runs ${data.steps.length} ops, from the loss to the parameters. ` +

@@ -35,6 +35,7 @@ class Gradient:
     state: State
     found: Statistics | None = None  # of all elements together, where a box or an edge stands for several arrays
     norms: tuple[float, float] | None = None  # the smallest and the largest norm of these arrays
+    terms: tuple[float, ...] = ()  # of a scalar: what it adds up, if that is more than one term
 
 
 @dataclass
@@ -44,6 +45,7 @@ class Box:
     position: int
     kind: Kind
     title: str
+    symbol: str = ""  # what the user, or the document, calls an op's result
     shape: tuple[int, ...] | None = None
     dtype: str = ""
     cluster: str | None = None
@@ -55,6 +57,8 @@ class Box:
     value: float | None = None  # on a scalar output
     kept: int | None = None  # bytes kept for backward; 0 where they are those of another box; None: not kept
     frozen: bool = False
+    masked: bool = False  # all that is not finite is -inf, on purpose
+    shared: bool = False  # on a folded module, whether its parameters have boxes, since something else uses them too
     error: float | None = None  # of this op's rule, from a gradient check
     functions: list[Callable[..., Any]] = field(default_factory=list)
     parameters: int = 0
@@ -77,6 +81,7 @@ class Edge:
     shape: tuple[int, ...]
     stretched: tuple[int, ...] | None = None  # the shape it was broadcast to
     times: int = 1  # uses of one value
+    symbol: str = ""  # what the gradient is called
     loops: bool = False  # from one repeat to the next
     gradient: Gradient = field(default_factory=lambda: Gradient(State.NOT_NEEDED))
 

@@ -86,6 +86,15 @@ def number(value: float) -> str:
     return f"{value:.3g}"
 
 
+def signed(value: float) -> str:
+    """A scalar, with four significant digits, so that sums can be followed.
+
+    >>> signed(-8.0), signed(0.70411)
+    ('-8', '0.7041')
+    """
+    return f"{value:.4g}"
+
+
 def percent(part: int, whole: int) -> str:
     """A percentage; 0 % and 100 % appear only when exact.
 
