@@ -112,7 +112,7 @@ def contents(picture: Picture) -> dict[str, Any]:
                 "target": e.target,
                 "about": about(e, boxes),
                 "gradient": f"; gradient: {words(e.gradient)}",
-            }  # fmt: skip
+            }
             for e in picture.edges
         },
         "steps": [
