@@ -132,9 +132,9 @@ def test_a_click_opens_the_panel_and_escape_closes_it(page):
 def test_the_keyboard_alone_reaches_a_box(page):
     from selenium.webdriver.common.keys import Keys
 
-    press(page, "#theme", Keys.TAB, Keys.TAB)
-    page.switch_to.active_element.send_keys(Keys.TAB)
-    assert page.switch_to.active_element.get_attribute("role") == "button"
+    press(page, "#theme", Keys.TAB)
+    while "node" not in (page.switch_to.active_element.get_attribute("class") or "").split():
+        page.switch_to.active_element.send_keys(Keys.TAB)
     page.switch_to.active_element.send_keys(Keys.ENTER)
     assert one(page, "#panel").is_displayed()
     assert count(page, "svg.path g.node.on") > 1
@@ -186,3 +186,60 @@ def test_the_theme_changes_every_colour(page):
     assert all(a != b for a, b in zip(light, colours(), strict=True))
     one(page, "#theme").click()
     assert colours() == light
+
+
+def titles(page):
+    firsts = page.find_elements("css selector", "g.node text:first-of-type")
+    return [text.get_attribute("textContent") for text in firsts]
+
+
+def test_modules_open_and_fold_in_the_page(page):
+    """By the frame's title, by a double click, from the panel, and by levels."""
+    from selenium.webdriver import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    whole = titles(page)
+    (title,) = [text for text in page.find_elements("css selector", "text.folds") if "fc1" in text.text]
+    title.click()
+    assert "fc1: Linear(784 -> 128)" in titles(page)
+    assert "matmul" in titles(page)
+    (box,) = [g for g in page.find_elements("css selector", "g.node.opens") if "fc1" in g.text]
+    ActionChains(page).double_click(box.find_element("css selector", "text")).perform()
+    assert "fc1.weight" in titles(page)
+    press(page, "#level", Keys.HOME)
+    assert "cross_entropy" in titles(page)
+    assert count(page, "g.node") == 4
+    one(page, "g.node.opens text").click()
+    one(page, "#unfold").click()
+    assert {"fc1: Linear(784 -> 128)", "fc2: Linear(128 -> 10)"} <= set(titles(page))
+    press(page, "#level", Keys.END)
+    assert titles(page) == whole
+
+
+def test_search_finds_what_is_folded_and_zooms_to_it(page):
+    from selenium.webdriver.common.keys import Keys
+
+    press(page, "#level", Keys.HOME)
+    wide = part_in_view(page)
+    press(page, "#search", "fc2.bias", Keys.ENTER)
+    assert "fc2.bias" in titles(page)
+    assert one(page, "#panel h2").text == "fc2.bias"
+    assert part_in_view(page) != wide
+    box = page.find_element("css selector", "g.node.picked").rect
+    frame = one(page, "#view").rect
+    assert abs(box["x"] + box["width"] / 2 - frame["x"] - frame["width"] / 2) < 200
+    assert frame["y"] < box["y"] < frame["y"] + frame["height"]
+
+
+def test_the_page_begins_with_the_deepest_level_that_fits_the_screen(browser, tmp_path):
+    model = tg.nn.Sequential(
+        *(tg.nn.MLP(5, 4, 3, 5, rng=i) for i in range(2)), *(tg.nn.MLP(5, 5, rng=i) for i in range(6))
+    )
+    tg.draw(model(np.ones((2, 5), np.float32)).sum(), path=tmp_path / "graph.html")
+    shown = {}
+    for height in (500, 900, 4000):
+        browser.set_window_size(1200, height)
+        browser.get((tmp_path / "graph.html").as_uri())
+        shown[height] = count(browser, "g.node")
+    browser.set_window_size(1200, 900)
+    assert shown[500] <= shown[900] < shown[4000]

@@ -1,6 +1,7 @@
 """What pictures say about graphs."""
 
 import itertools
+import re
 import sys
 
 import numpy as np
@@ -199,6 +200,20 @@ def test_bytes_kept_for_backward():
     kept = {b.title: b.kept for b in picture.boxes if b.kind is Kind.OP}
     assert kept == {"exp": 64, "reshape(·, (2, 4))": 0, "multiply": 64, "sum": None}
     assert "128 B kept for backward" in picture.facts
+
+
+def test_a_profile_shows_the_time_and_bytes_of_each_op_and_changes_nothing():
+    model = tg.nn.MLP(6, 5, 3, rng=0)
+    loss = mlp_loss(model)
+    before = [p.data.copy() for p in model.parameters()]
+    ops = [b for b in describe(loss, profile=True).boxes if b.kind is Kind.OP]
+    assert [b.cost.result for b in ops] == [80, 80, 80, 48, 48, 4]
+    assert all(0 < b.cost.forward < 1 and 0 < b.cost.backward < 1 for b in ops)
+    (folded,) = [b for b in describe(loss, depth=0, profile=True).boxes if b.kind is Kind.MODULE]
+    assert folded.cost.result == 336
+    assert re.search(r"matmul\\n[\d.e+]+ .s \+ [\d.e+]+ .s back, 80 B", tg.to_dot(loss, profile=True).source)
+    assert all(np.array_equal(a, p.data) and p.grad is None for a, p in zip(before, model.parameters(), strict=True))
+    assert all(b.cost is None for b in describe(loss).boxes)
 
 
 def test_calls_show_what_is_no_operand():

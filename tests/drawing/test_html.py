@@ -17,8 +17,10 @@ def written(path, *outputs, **options):
     return path.read_text(encoding="utf-8")
 
 
-def data_of(page):
-    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)[1])
+def data_of(page, view=None):
+    """The data of a view; by default, of the one with all modules open."""
+    data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)[1])
+    return data["views"][data["levels"][-1] if view is None else view]
 
 
 def small_loss(name="x"):
@@ -40,11 +42,22 @@ def test_the_page_holds_everything_and_asks_for_nothing(tmp_path):
 
 def test_every_box_edge_and_step_has_its_place_in_the_svg(tmp_path):
     page = written(tmp_path / "graph.html", small_loss())
-    data = data_of(page)
-    ids = set(re.findall(r'<g id="(\w+)" class="(?:node|edge)"', page))
-    assert ids == set(data["boxes"]) | set(data["edges"])
-    assert {e for step in data["steps"] for e in step["edges"]} <= set(data["edges"])
-    assert [step["op"] for step in data["steps"]] == ["cross_entropy", "add", "matmul", "relu", "add", "matmul"]
+    drawings = re.findall(r"<template>(.*?)</template>", page, re.DOTALL)
+    assert len(drawings) == 5  # three levels, and each layer alone
+    for i, drawing in enumerate(drawings):
+        data = data_of(page, i)
+        ids = set(re.findall(r'<g id="(\w+)" class="(?:node|edge)"', drawing))
+        assert ids == set(data["boxes"]) | set(data["edges"])
+        assert {e for step in data["steps"] for e in step["edges"]} <= set(data["edges"])
+        assert set(data["folds"]) == set(re.findall(r'<g id="(\w+)" class="cluster"', drawing))
+    assert [step["op"] for step in data_of(page)["steps"]] == [
+        "cross_entropy",
+        "add",
+        "matmul",
+        "relu",
+        "add",
+        "matmul",
+    ]
 
 
 def test_the_panel_tells_the_rule_as_registered(tmp_path):
@@ -117,3 +130,30 @@ def test_a_report_without_a_renderer_has_the_graph_as_text(run, monkeypatch):
 def test_a_report_needs_a_run(tmp_path):
     with pytest.raises(DataError, match=r"a training run with history\.json"):
         write_report(tmp_path)
+
+
+def test_opening_and_folding_lead_to_views_that_show_it(tmp_path):
+    """Whatever is folded in a view can be opened, and the view to go to shows what is in it, and what is open folds."""
+    page = written(tmp_path / "graph.html", small_loss())
+    count = len(re.findall("<template>", page))
+    for i in range(count):
+        data = data_of(page, i)
+        folded = {key: box for key, box in data["boxes"].items() if dict(box["lines"])["kind"] == "module"}
+        assert set(folded) == set(data["opens"])
+        for key, to in data["opens"].items():
+            assert folded[key]["title"] not in [box["title"] for box in data_of(page, to)["boxes"].values()]
+            assert len(data_of(page, to)["folds"]) > 0
+        for to in data["folds"].values():
+            assert len(data_of(page, to)["opens"]) > 0
+
+
+def test_a_large_flat_graph_has_stretches_that_open(tmp_path):
+    functions = [np.tanh, np.sin, np.cos]
+    y = tg.Tensor([1.0, 2.0], requires_grad=True, name="x")
+    for i in np.random.default_rng(0).integers(0, 3, 1000):
+        y = functions[i](y)
+    page = written(tmp_path / "graph.html", np.sum(y))
+    first = data_of(page, 0)
+    assert 10 < len(first["boxes"]) <= 60
+    opened = data_of(page, min(first["opens"].values()))
+    assert len(opened["boxes"]) > len(first["boxes"])

@@ -110,6 +110,13 @@ def test_notebooks_get_a_picture():
     assert "<svg" in bundle["image/svg+xml"]
 
 
+def test_notebooks_get_the_page_that_steps_if_asked_to():
+    bundle = tg.draw(graph(), interactive=True)._repr_mimebundle_()
+    assert list(bundle) == ["text/html"]
+    assert bundle["text/html"].startswith('<iframe srcdoc="&lt;!doctype html&gt;')
+    assert "Step through backward" in bundle["text/html"]
+
+
 def test_notebooks_get_text_where_nothing_renders(nothing_installed):
     bundle = tg.draw(graph())._repr_mimebundle_()
     assert list(bundle) == ["text/plain"]

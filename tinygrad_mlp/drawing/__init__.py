@@ -25,6 +25,8 @@ class Options(TypedDict, total=False):
     theme: Literal["light", "dark", "print"]
     max_nodes: int
     time_limit: float
+    interactive: bool
+    profile: bool
 
 
 def to_dot(
@@ -39,7 +41,8 @@ def to_dot(
     theme: Literal["light", "dark", "print"] = "light",
     max_nodes: int = 300,
     time_limit: float = 10.0,
-    histograms: bool = False,
+    interactive: bool = False,
+    profile: bool = False,
 ) -> "Digraph":
     """Describe the graph behind some Tensors as a `graphviz.Digraph`.
 
@@ -73,8 +76,11 @@ def to_dot(
         footer says so. Above a fifth of it, a loop or a block that repeats at least three times is drawn once.
     time_limit : float
         Seconds for the layout. A drawing that takes longer is folded further.
-    histograms : bool
-        Whether to count histograms for the HTML page.
+    interactive : bool
+        Whether a notebook shows the HTML page, in which modules open and the backward pass can be stepped through,
+        instead of a still picture.
+    profile : bool
+        Whether to run each op again, forward and backward, and to show the time it takes and the bytes of its result.
 
     Returns
     -------
@@ -105,10 +111,13 @@ def to_dot(
         if value not in allowed:
             raise ArgumentError("draw", expected=f"{name} in {', '.join(allowed)}", got=repr(value))
     found = study(
-        *outputs, model=model, collapse=collapse, values=values, grads=grads, histograms=histograms
+        *outputs, model=model, collapse=collapse, values=values, grads=grads, histograms=interactive, profile=profile
     )  # fmt: skip
     pictures = found.pictures(depth, max_nodes)
-    return Digraph(pictures, theme=theme, shapes=shapes, direction=direction, time_limit=time_limit)
+    graph = Digraph(pictures, theme=theme, shapes=shapes, direction=direction, time_limit=time_limit)
+    if interactive:
+        graph.views, graph.levels = found.views(max_nodes)
+    return graph
 
 
 def draw(*outputs: Any, path: "str | Path | None" = None, **options: "Unpack[Options]") -> "Digraph":
@@ -148,6 +157,6 @@ def draw(*outputs: Any, path: "str | Path | None" = None, **options: "Unpack[Opt
     if path is None:
         return to_dot(*outputs, **options)
     path = Path(path)
-    graph = to_dot(*outputs, **options, histograms=path.suffix.lower() == ".html")
+    graph = to_dot(*outputs, **options | {"interactive": path.suffix.lower() == ".html"})
     graph.save_as(path)
     return graph

@@ -6,13 +6,24 @@ from typing import Any
 
 from tinygrad_mlp.drawing.backward import Flow, backward_pass
 from tinygrad_mlp.drawing.builder import Outline, outline
+from tinygrad_mlp.drawing.costs import Cost, measure_costs
 from tinygrad_mlp.drawing.equations import equations
 from tinygrad_mlp.drawing.fill import Numbers, fill_boxes, grouped, make_edges, pair
 from tinygrad_mlp.drawing.fit import Folder
 from tinygrad_mlp.drawing.kept import Memory
-from tinygrad_mlp.drawing.picture import Kind, Picture, Step
-from tinygrad_mlp.drawing.statistics import number, size_of
+from tinygrad_mlp.drawing.picture import Kind, Picture, Step, View
+from tinygrad_mlp.drawing.statistics import number, seconds, size_of
 from tinygrad_mlp.drawing.subject import understand
+from tinygrad_mlp.drawing.views import (
+    MOST,
+    Open,
+    after_folding,
+    after_opening,
+    levels,
+    places_of,
+    ways_to,
+    with_stretches,
+)
 
 MAX_NODES = 300
 SMALL = 60  # no layout of so few boxes takes long
@@ -40,7 +51,10 @@ class Study:
     def picture(self, depth: int | None = None, max_nodes: int = MAX_NODES) -> Picture:
         """The drawing with so many levels of modules open, and at most so many boxes where that can be."""
         places, folded = self.folder.fit(depth, max_nodes)
-        found = outline(self.numbers.subject, self.folder.modules, places)
+        return self.draw(outline(self.numbers.subject, self.folder.modules, places), folded)
+
+    def draw(self, found: Outline, folded: list[str]) -> Picture:
+        """The picture of an outline; ``folded`` are notes on what is not drawn open."""
         fill_boxes(found, self.numbers)
         return Picture(
             boxes=list(found.boxes.values()),
@@ -50,6 +64,27 @@ class Study:
             facts=facts(found, self.numbers, self.folder.modules.roots),
             notes=self.notes + folded,
         )
+
+    def views(self, max_nodes: int) -> tuple[list[View], int]:
+        """The views of a page, and how many of them are those of whole levels, which come first."""
+        folding, notes = self.folder.with_repeats(None, max_nodes)
+        folding = with_stretches(folding)
+        ways = ways_to(folding)
+        whole = levels(ways)
+        drawn: dict[Open, Outline] = {}
+        for opened in dict.fromkeys([*whole, *ways.values()]):
+            places = places_of(folding, self.folder.modules, opened)
+            if len(drawn) < MOST and (places.count() <= max_nodes or not drawn):
+                drawn[opened] = outline(self.numbers.subject, self.folder.modules, places)
+        sets = list(drawn)
+        found = []
+        for opened, drawing in drawn.items():
+            opens = {box: after_opening(opened, group, sets, ways) for box, group in drawing.groups.items()}
+            frames = {drawing.clusters[id(group)].id: group for group in opened if id(group) in drawing.clusters}
+            folds = {cluster: after_folding(opened, group, sets, ways) for cluster, group in frames.items()}
+            picture = self.draw(drawing, notes)
+            found.append(View(picture, *({k: v for k, v in d.items() if v is not None} for d in (opens, folds))))
+        return found, sum(opened in drawn for opened in whole)
 
     def pictures(self, depth: int | None, max_nodes: int) -> list[Picture]:
         """The drawing, and simpler ones in case that its layout takes too long."""
@@ -68,6 +103,7 @@ def study(
     values: bool = True,
     grads: bool = True,
     histograms: bool = False,
+    profile: bool = False,
 ) -> Study:
     """Walk the graph behind ``things``, and back for its gradients; the options are those of `tinygrad_mlp.to_dot`."""
     subject = understand(things)
@@ -77,7 +113,8 @@ def study(
         notes.append("gradients are those of the sum of all outputs")
     if flow.problem:
         notes.append(f"no gradients: {flow.problem}")
-    numbers = Numbers(subject, flow, Memory(subject.recorded), values, histograms)
+    costs = measure_costs(subject.recorded, flow.totals) if profile else {}
+    numbers = Numbers(subject, flow, Memory(subject.recorded), values, histograms, costs)
     return Study(numbers, Folder(subject.recorded, model, collapse), notes)
 
 
@@ -112,4 +149,7 @@ def facts(found: Outline, numbers: Numbers, roots: list[Any]) -> list[str]:
         lines.append(f"batch of {batch}")
     if numbers.subject.recorded:
         lines.append(f"{size_of(numbers.memory.total)} kept for backward")
+    if numbers.costs:
+        total = sum(numbers.costs.values(), Cost())
+        lines.append(f"{seconds(total.forward)} forward, {seconds(total.backward)} backward")
     return lines + [f"{box.output} {number(box.value)}" for box in boxes if box.output and box.value is not None]

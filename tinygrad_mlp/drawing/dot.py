@@ -9,7 +9,7 @@ from tinygrad_mlp.drawing.labels import attributes, footer, parameter, size_text
 from tinygrad_mlp.drawing.legend import legend
 from tinygrad_mlp.drawing.picture import Box, Cluster, Edge, Kind, Picture, State
 from tinygrad_mlp.drawing.rule_errors import BLAMED
-from tinygrad_mlp.drawing.statistics import number, shape_text, signed, size_of
+from tinygrad_mlp.drawing.statistics import number, seconds, shape_text, signed, size_of
 from tinygrad_mlp.drawing.styles import FONT, FONT_SIZE, LABELLED_EDGES, SMALL, Theme
 
 # Straight lines and a few rounds of improvement: what graphviz needs to lay out thousands of boxes in a second.
@@ -118,7 +118,7 @@ def node(box: Box, theme: Theme, *, shapes: bool, straight: bool) -> str:
     look |= {"group": "spine"} if straight else {}
     look |= emphasis(box, theme)
     title = f"{box.symbol} = {box.title}" if box.symbol and box.output is None else box.title
-    label = [title, *kind.lines(box, shapes=shapes), *output_line(box), *health_lines(box)]
+    label = [title, *kind.lines(box, shapes=shapes), *output_line(box), *health_lines(box), *cost_line(box)]
     return f"{box.id} [{attributes(look | {'label': label})}]"
 
 
@@ -136,6 +136,13 @@ def module_lines(box: Box, *, shapes: bool) -> list[str]:
     if box.shared:
         return [f"{ops}, {box.parameters:,} parameters, shared", f"gradient of all uses: {words(box.gradient)}"]
     return [f"{ops}, {box.parameters:,} parameters", f"gradient: {words(box.gradient)}"]
+
+
+def cost_line(box: Box) -> list[str]:
+    """Time forward and backward, and the bytes of the result, where they were measured."""
+    if box.cost is None:
+        return []
+    return [f"{seconds(box.cost.forward)} + {seconds(box.cost.backward)} back, {size_of(box.cost.result)}"]
 
 
 def op_lines(box: Box, *, shapes: bool) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_mlp.arguments import Traced, plain
 from tinygrad_mlp.drawing.backward import Flow
 from tinygrad_mlp.drawing.builder import Outline, Use
+from tinygrad_mlp.drawing.costs import Cost
 from tinygrad_mlp.drawing.equations import symbols
 from tinygrad_mlp.drawing.groups import starred
 from tinygrad_mlp.drawing.kept import Memory
@@ -30,6 +31,7 @@ class Numbers:
     memory: Memory
     values: bool
     histograms: bool
+    costs: dict[int, Cost]
 
     def value(self, arrays: Sequence[Any]) -> Statistics | None:
         """What there is to say about the values that one box stands for."""
@@ -156,6 +158,8 @@ def sum_up(box: Box, results: list[Traced], numbers: Numbers) -> None:
     """What one op and all those of a module have in common: the last result's shape, the functions, the bytes kept."""
     box.shape, box.dtype = results[-1].data.shape, str(results[-1].data.dtype)
     box.functions = [tensor.node.function for tensor in results]
+    costs = [numbers.costs[id(tensor)] for tensor in results if id(tensor) in numbers.costs]
+    box.cost = sum(costs, Cost()) if costs else None
     kept = [numbers.memory.kept[id(tensor)] for tensor in results if id(tensor) in numbers.memory.kept]
     box.kept = sum(kept) if kept else None
 

@@ -41,18 +41,21 @@ class Folder:
         folding.fold_repeats()
         return folding
 
+    def with_repeats(self, depth: int | None, max_nodes: int) -> tuple[Folding, list[str]]:
+        """Repeats drawn once if there are too many boxes otherwise, and a note on it."""
+        before = Places(self.open, self.modules, folds(depth)).count()
+        if before <= REPEATS * max_nodes or not self.repeats.first:
+            return self.open, []
+        count = Places(self.repeats, self.modules, folds(depth)).count()
+        return self.repeats, [f"parts that repeat are drawn once: {count:,} boxes instead of {before:,}"]
+
     def fit(self, depth: int | None, max_nodes: int) -> tuple[Places, list[str]]:
         """Places for at most ``max_nodes`` boxes where that can be, and notes on what had to be folded for it.
 
         First repeats are drawn once, then modules fold, the innermost first, then what follows each other.
         """
-        folding, notes = self.open, []
+        folding, notes = self.with_repeats(depth, max_nodes)
         places = Places(folding, self.modules, folds(depth))
-        before = places.count()
-        if before > REPEATS * max_nodes and self.repeats.first:
-            folding = self.repeats
-            places = Places(folding, self.modules, folds(depth))
-            notes.append(f"parts that repeat are drawn once: {places.count():,} boxes instead of {before:,}")
         before, reason = places.count(), f"{places.count():,} boxes are more than max_nodes={max_nodes}"
         while places.count() > max_nodes and self.modules.depth and depth != 0:
             depth = (self.modules.depth if depth is None else min(depth, self.modules.depth)) - 1

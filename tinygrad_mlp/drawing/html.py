@@ -11,30 +11,41 @@ from typing import Any
 
 from tinygrad_mlp.drawing.labels import words
 from tinygrad_mlp.drawing.op_labels import short
-from tinygrad_mlp.drawing.picture import Box, Edge, Kind, Picture
-from tinygrad_mlp.drawing.statistics import Statistics, number, percent, shape_text, size_of
+from tinygrad_mlp.drawing.picture import Box, Edge, Kind, View
+from tinygrad_mlp.drawing.statistics import Statistics, number, percent, seconds, shape_text, size_of
 from tinygrad_mlp.drawing.styles import THEMES, Theme
 from tinygrad_mlp.rules import RULES
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 
 
-def page(picture: Picture, svg: str, theme: str = "light") -> str:
-    """A page that shows ``svg``, drawn in the light theme, and lets one explore it.
+def page(views: list[View], svgs: list[str | None], levels: int, theme: str = "light") -> str:
+    """A page that shows the views of a graph, and lets one explore them.
 
     Parameters
     ----------
-    picture : Picture
-        What the SVG shows.
-    svg : str
-        The SVG as graphviz wrote it.
+    views : list of View
+        What the SVGs show.
+    svgs : list of str or None
+        As graphviz wrote them, in the light theme; None for a view that is left out.
+    levels : int
+        How many of the views, the first ones, are those of whole levels of modules. The page starts with the last of
+        them that fits the reader's screen.
     theme : {"light", "dark", "print"}
         Colours that the page starts with. With "light" it follows the reader's system.
     """
+    picture = views[0].picture
     fixed = {"dark": ' data-theme="dark"', "print": ' data-theme="light"'}.get(theme, "")
     title = html.escape(picture.facts[0] if picture.facts else "graph")
-    data = json.dumps(contents(picture), ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    steps = len(picture.steps)
+    kept = {i: n for n, i in enumerate(i for i, svg in enumerate(svgs) if svg is not None)}
+    told = {
+        "levels": [n for i, n in kept.items() if i < levels],
+        "views": [contents(view, kept) for view, svg in zip(views, svgs, strict=True) if svg is not None],
+    }
+    data = json.dumps(told, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    drawings = "".join(
+        f"<template>{variables(svg[svg.index('<svg') :])}</template>\n" for svg in svgs if svg is not None
+    )
     return f"""<!doctype html>
 <html lang="en"{fixed}>
 <meta charset="utf-8">
@@ -48,22 +59,23 @@ def page(picture: Picture, svg: str, theme: str = "light") -> str:
 <h1>{title}</h1>
 <label>Search <input id="search" type="search" placeholder="op, parameter, module" autocomplete="off"></label>
 <output id="found"></output>
+<label>Levels <input id="level" type="range" min="0" max="0" value="0"></label>
 <button id="fit" title="Show all (0)">Fit</button>
 <button id="theme" title="Light or dark">Theme</button>
 </header>
 <main>
 <div id="view" tabindex="0" aria-label="The graph. Arrow keys move it, plus and minus zoom, Tab goes from box to box.">
-{variables(svg[svg.index("<svg") :])}</div>
+</div>
 <aside id="panel" aria-live="polite" hidden></aside>
 </main>
-<footer{"" if steps else " hidden"}>
+<footer id="footer">
 <label for="step">Step through backward</label>
 <button id="back" aria-label="One op back">&#9664;</button>
-<input id="step" type="range" min="0" max="{steps}" value="0">
+<input id="step" type="range" min="0" max="0" value="0">
 <button id="next" aria-label="One op on">&#9654;</button>
 <output id="told" for="step" aria-live="polite"></output>
 </footer>
-<script type="application/json" id="data">{data}</script>
+{drawings}<script type="application/json" id="data">{data}</script>
 <script>
 {asset("tinygrad_mlp.drawing", "page.js")}</script>
 </html>
@@ -100,12 +112,15 @@ def variables(svg: str) -> str:
     return svg
 
 
-def contents(picture: Picture) -> dict[str, Any]:
-    """What the script needs, as text ready to be shown."""
+def contents(view: View, kept: dict[int, int]) -> dict[str, Any]:
+    """What the script needs of a view, as text ready to be shown; ``kept`` are the new numbers of the views."""
+    picture = view.picture
     boxes = {box.id: box for box in picture.boxes}
     edges = {e.id: e for e in picture.edges}
     return {
         "boxes": {box.id: shown(box) for box in picture.boxes},
+        "opens": {box: kept[i] for box, i in view.opens.items() if i in kept},
+        "folds": {cluster: kept[i] for cluster, i in view.folds.items() if i in kept},
         "edges": {
             e.id: {
                 "source": e.source,
@@ -142,6 +157,10 @@ def shown(box: Box) -> dict[str, Any]:
     if box.kind in (Kind.OP, Kind.MODULE):
         kept = "no" if box.kept is None else size_of(box.kept) if box.kept else "yes, in memory counted elsewhere"
         lines.append(("kept for backward", kept))
+    if box.cost is not None:
+        lines.append(("time forward", seconds(box.cost.forward)))
+        lines.append(("time backward", seconds(box.cost.backward)))
+        lines.append(("bytes of the result", size_of(box.cost.result)))
     if box.value is not None:
         lines.append((box.output or "value", f"{box.value:.6g}"))
     if box.health:

@@ -1,21 +1,26 @@
 "use strict";
 {
   const $ = id => document.getElementById(id);
-  const data = JSON.parse($("data").textContent);
-  const view = $("view"), svg = view.querySelector("svg"), panel = $("panel");
-  const boxes = Object.keys(data.boxes).map($), edges = Object.entries(data.edges);
+  const { views, levels } = JSON.parse($("data").textContent);
+  const view = $("view"), panel = $("panel"), step = $("step"), told = $("told"), level = $("level");
+  const drawings = [...document.querySelectorAll("template")];
+  const space = { svg: 1, rect: 1, defs: 1, marker: 1, path: 1 };
+  let data, svg, boxes, edges, whole, x, y, w, h, arrival;  // of the view that is shown
 
   const make = (parent, tag, text, attributes = {}) => {
-    const space = ["svg", "rect", "defs", "marker", "path"].includes(tag) ? "http://www.w3.org/2000/svg" : "http://www.w3.org/1999/xhtml";
-    const element = parent.appendChild(document.createElementNS(space, tag));
+    const element = parent.appendChild(document.createElementNS(
+      space[tag] ? "http://www.w3.org/2000/svg" : "http://www.w3.org/1999/xhtml", tag));
     for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
     if (text !== undefined) element.textContent = text;
     return element;
   };
+  const onEnter = (element, action) => element.addEventListener("keydown", event => {
+    if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    action();
+  });
 
   // Pan and zoom: the part of the drawing that is in view, in its own units.
-  const whole = svg.getAttribute("viewBox").split(/\s+/).map(Number);
-  let [x, y, w, h] = whole;
   const look = () => svg.setAttribute("viewBox", `${x} ${y} ${w} ${h}`);
   const fit = () => { [x, y, w, h] = whole; look(); };
   const scale = () => Math.max(w / view.clientWidth, h / view.clientHeight);
@@ -28,13 +33,16 @@
     look();
   };
   const move = (dx, dy) => { x += dx * scale(); y += dy * scale(); look(); };
-  const show = node => {
+  const show = (node, always = false) => {
     const at = node.getBoundingClientRect(), frame = view.getBoundingClientRect();
-    if (at.left < frame.left || at.right > frame.right || at.top < frame.top || at.bottom > frame.bottom)
+    if (always || at.left < frame.left || at.right > frame.right || at.top < frame.top || at.bottom > frame.bottom)
       move((at.left + at.right - frame.left - frame.right) / 2, (at.top + at.bottom - frame.top - frame.bottom) / 2);
   };
-  svg.removeAttribute("width");
-  svg.removeAttribute("height");
+  const readable = 0.8;  // units of the drawing (points) per pixel of the screen, at most, for text to be read
+  const zoomTo = node => {
+    if (scale() > readable) zoom(readable / scale());
+    show(node, true);
+  };
   view.addEventListener("wheel", event => {
     const frame = view.getBoundingClientRect();
     event.preventDefault();
@@ -56,7 +64,7 @@
   });
   const keys = {
     ArrowLeft: () => move(-60, 0), ArrowRight: () => move(60, 0), ArrowUp: () => move(0, -60),
-    ArrowDown: () => move(0, 60), "+": () => zoom(0.8), "=": () => zoom(0.8), "-": () => zoom(1.25), 0: fit,
+    ArrowDown: () => move(0, 60), "+": () => zoom(0.8), "=": () => zoom(0.8), "-": () => zoom(1.25), 0: () => fit(),
   };
   view.addEventListener("keydown", event => {
     if (!keys[event.key] || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -66,8 +74,6 @@
   $("fit").addEventListener("click", fit);
 
   // The way from a box to the outputs.
-  const after = {};
-  for (const [id, edge] of edges) (after[edge.source] ??= []).push([id, edge.target]);
   const highlight = id => {
     for (const element of svg.querySelectorAll(".on")) element.classList.remove("on");
     svg.classList.toggle("path", id !== null);
@@ -75,7 +81,8 @@
     while (todo.length) {
       const box = todo.pop();
       $(box).classList.add("on");
-      for (const [edge, target] of after[box] ?? []) {
+      for (const [edge, { source, target }] of edges) {
+        if (source !== box) continue;
         $(edge).classList.add("on");
         if (!seen.has(target)) { seen.add(target); todo.push(target); }
       }
@@ -108,7 +115,9 @@
     panel.hidden = true;
     svg.querySelector(".picked")?.classList.remove("picked");
     opener?.focus();
+    opener = null;
   };
+  const arrived = id => Number(step.value) === 0 || Number(step.value) >= (arrival[id] ?? 0);
   const open = node => {
     const box = data.boxes[node.id];
     svg.querySelector(".picked")?.classList.remove("picked");
@@ -117,6 +126,8 @@
     panel.replaceChildren();
     make(panel, "button", "×", { class: "close", "aria-label": "Close" }).addEventListener("click", close);
     make(panel, "h2", box.title);
+    if (node.id in data.opens)
+      make(panel, "button", "Open it in the drawing", { id: "unfold" }).addEventListener("click", () => unfold(node.id));
     table(panel, box.lines);
     if (box.rules.length) make(panel, "h3", "backward rule");
     for (const rule of box.rules) {
@@ -133,65 +144,105 @@
     panel.hidden = false;
   };
   document.addEventListener("keydown", event => { if (event.key === "Escape" && !panel.hidden) close(); });
-  for (const node of boxes) {
-    node.setAttribute("tabindex", "0");
-    node.setAttribute("role", "button");
-    node.setAttribute("aria-label", [data.boxes[node.id].title, ...data.boxes[node.id].lines.flat()].join(" "));
-    node.addEventListener("click", () => { if (!drag?.moved) open(node); });
-    node.addEventListener("keydown", event => {
-      if (event.key !== "Enter" && event.key !== " ") return;
-      event.preventDefault();
-      open(node);
-    });
-    node.addEventListener("pointerenter", () => highlight(node.id));
-    node.addEventListener("pointerleave", () => highlight(null));
-    node.addEventListener("focus", () => { show(node); highlight(node.id); });
-    node.addEventListener("blur", () => highlight(null));
-  }
 
-  // Search.
+  // The views: modules open and fold by going from one to another.
+  const textOf = box => [box.title, ...box.lines.flat()].join(" ");
+  const mount = to => {
+    if (!panel.hidden) close();
+    data = views[to];
+    view.replaceChildren(drawings[to].content.cloneNode(true));
+    svg = view.querySelector("svg");
+    svg.removeAttribute("width");
+    svg.removeAttribute("height");
+    whole = svg.getAttribute("viewBox").split(/\s+/).map(Number);
+    edges = Object.entries(data.edges);
+    boxes = Object.keys(data.boxes).map($);
+    for (const node of boxes) {
+      node.setAttribute("tabindex", "0");
+      node.setAttribute("role", "button");
+      node.setAttribute("aria-label", textOf(data.boxes[node.id]));
+      node.addEventListener("click", () => { if (!drag?.moved) open(node); });
+      if (node.id in data.opens) {
+        node.classList.add("opens");
+        node.addEventListener("dblclick", () => unfold(node.id));
+      }
+      onEnter(node, () => open(node));
+      node.addEventListener("pointerenter", () => highlight(node.id));
+      node.addEventListener("pointerleave", () => highlight(null));
+      node.addEventListener("focus", () => { show(node); highlight(node.id); });
+      node.addEventListener("blur", () => highlight(null));
+    }
+    for (const [id, target] of Object.entries(data.folds)) {
+      const title = $(id).querySelector("text");
+      title.classList.add("folds");
+      title.setAttribute("tabindex", "0");
+      title.setAttribute("role", "button");
+      title.setAttribute("aria-label", `Fold ${title.textContent}`);
+      title.textContent = `− ${title.textContent}`;
+      title.addEventListener("click", () => { if (!drag?.moved) mount(target); });
+      onEnter(title, () => mount(target));
+    }
+    for (const text of svg.querySelectorAll("g.edge text, g.node text"))
+      if (/^\s*(grad|gradient:|gradient of all uses:|δ\S+) /.test(text.textContent)) text.classList.add("gradient");
+    for (const cell of svg.querySelectorAll("g.node [fill*=shade]")) cell.classList.add("shade");
+    for (const when of ["now", "past"]) {
+      const marker = make(make(svg, "defs"), "marker", undefined, { id: `back-${when}`, viewBox: "0 0 10 8", refX: 10,
+        refY: 4, markerWidth: 10, markerHeight: 8, markerUnits: "userSpaceOnUse", orient: "auto-start-reverse" });
+      make(marker, "path", undefined, { d: "M0,0 10,4 0,8z" });
+    }
+    // A gradient is all there once the last of its contributions has arrived.
+    arrival = {};
+    data.steps.forEach((past, i) => past.edges.forEach(id => { arrival[data.edges[id].source] = i + 1; }));
+    $("footer").hidden = !data.steps.length;
+    step.max = data.steps.length;
+    step.value = 0;
+    if (levels.includes(to)) level.value = levels.indexOf(to);
+    fit();
+    replay();
+    find();
+  };
+  const unfold = id => mount(data.opens[id]);
+  const fits = to => {
+    const [, , width, height] = drawings[to].content.querySelector("svg").getAttribute("viewBox").split(/\s+/).map(Number);
+    return Math.max(width / view.clientWidth, height / view.clientHeight) <= 2 * readable;
+  };
+  level.max = levels.length - 1;
+  level.parentElement.hidden = levels.length < 2;
+  level.addEventListener("input", () => mount(levels[level.value]));
+
+  // Search, in the view that is shown, and if nothing is found there, in the others.
   const search = $("search");
   let hits = [], hit = -1;
-  search.addEventListener("input", () => {
-    const wanted = search.value.trim().toLowerCase();
-    const text = node => [data.boxes[node.id].title, ...data.boxes[node.id].lines.flat()].join(" ").toLowerCase();
-    hits = wanted ? boxes.filter(node => text(node).includes(wanted)) : [];
+  const wanted = () => search.value.trim().toLowerCase();
+  const matches = box => textOf(box).toLowerCase().includes(wanted());
+  const find = () => {
+    hits = wanted() ? boxes.filter(node => matches(data.boxes[node.id])) : [];
     hit = -1;
     for (const node of boxes) node.classList.toggle("hit", hits.includes(node));
-    svg.classList.toggle("searched", wanted !== "");
-    $("found").textContent = wanted ? `${hits.length} found` : "";
+    svg.classList.toggle("searched", wanted() !== "");
+    $("found").textContent = wanted() ? `${hits.length} found` : "";
+  };
+  search.addEventListener("input", () => {
+    find();
+    if (hits.length || !wanted()) return;
+    const other = views.findIndex(other => Object.values(other.boxes).some(matches));
+    if (other >= 0) mount(other);
   });
   search.addEventListener("keydown", event => {
     if (event.key !== "Enter" || !hits.length) return;
     hit = (hit + 1) % hits.length;
-    show(hits[hit]);
+    zoomTo(hits[hit]);
     open(hits[hit]);
   });
 
   // The backward pass, op by op.
-  const step = $("step"), told = $("told");
-  for (const text of svg.querySelectorAll("g.edge text, g.node text"))
-    if (/^\s*(grad|gradient:|gradient of all uses:|δ\S+) /.test(text.textContent)) text.classList.add("gradient");
-  for (const cell of svg.querySelectorAll("g.node [fill*=shade]")) cell.classList.add("shade");
-  // A gradient is all there once the last of its contributions has arrived.
-  const arrival = {};
-  data.steps.forEach((past, i) => past.edges.forEach(id => {
-    const source = data.edges[id].source;
-    arrival[source] = Math.max(arrival[source] ?? 0, i + 1);
-  }));
-  const arrived = id => Number(step.value) === 0 || Number(step.value) >= (arrival[id] ?? 0);
-  for (const size of ["now", "past"]) {
-    const marker = make(make(svg, "defs"), "marker", undefined, { id: `back-${size}`, viewBox: "0 0 10 8", refX: 10,
-      refY: 4, markerWidth: 10, markerHeight: 8, markerUnits: "userSpaceOnUse", orient: "auto-start-reverse" });
-    make(marker, "path", undefined, { d: "M0,0 10,4 0,8z" });
-  }
   const replay = () => {
     const at = Number(step.value), now = data.steps[at - 1];
     for (const element of svg.querySelectorAll(".now, .past")) element.classList.remove("now", "past");
     svg.classList.toggle("stepping", at > 0);
     for (const node of boxes) node.classList.toggle("waiting", !arrived(node.id));
-    if (!panel.hidden && opener) open(opener);
     data.steps.slice(0, at).forEach(past => past.edges.forEach(id => $(id).classList.add("past")));
+    if (!panel.hidden) open(opener);
     if (!now) {
       told.textContent = `The backward pass runs ${data.steps.length} ops, from the loss to the parameters. ` +
         "Move the slider to see the gradient arrive, edge by edge.";
@@ -207,10 +258,10 @@
   step.addEventListener("input", replay);
   $("back").addEventListener("click", by(-1));
   $("next").addEventListener("click", by(1));
-  replay();
 
   $("theme").addEventListener("click", () => {
     const dark = getComputedStyle(document.documentElement).colorScheme === "dark";
     document.documentElement.dataset.theme = dark ? "light" : "dark";
   });
+  mount(levels.findLast(fits) ?? levels[0] ?? 0);
 }

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from tinygrad_mlp.drawing.costs import Cost
 from tinygrad_mlp.drawing.statistics import Statistics
 
 
@@ -63,6 +64,7 @@ class Box:
     functions: list[Callable[..., Any]] = field(default_factory=list)
     parameters: int = 0
     where: str = ""  # path of the module
+    cost: Cost | None = None  # where it was asked for
     times: int = 1  # repeats that it stands for
 
     @property
@@ -103,6 +105,24 @@ class Step:
     box: str
     edges: tuple[str, ...]
     equations: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class View:
+    """A picture among those of a page, and where its boxes and frames lead to when they are opened and folded.
+
+    Attributes
+    ----------
+    picture : Picture
+    opens : dict
+        The id of a box that stands for a folded group to the number of a view in which the group is open.
+    folds : dict
+        The id of a cluster to the number of a view in which it is folded.
+    """
+
+    picture: "Picture"
+    opens: dict[str, int]
+    folds: dict[str, int]
 
 
 @dataclass

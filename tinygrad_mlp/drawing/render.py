@@ -1,5 +1,6 @@
 """From DOT text to pictures, with whichever graphviz there is. The only part that touches the graphviz package."""
 
+import html
 import os
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ import graphviz
 
 from tinygrad_mlp.drawing.dot import dot_body
 from tinygrad_mlp.drawing.html import page
-from tinygrad_mlp.drawing.picture import Picture
+from tinygrad_mlp.drawing.picture import Picture, View
 from tinygrad_mlp.drawing.styles import THEMES
 from tinygrad_mlp.errors import RendererNotFound
 from tinygrad_mlp.files import write_atomically
@@ -24,6 +25,7 @@ except ImportError:  # not Linux
 
 VARIABLE = "TINYGRAD_MLP_DOT"
 TIME_LIMIT = 10.0
+FRAME = '<iframe srcdoc="{}" style="width: 100%; height: 720px; border: 0"></iframe>'  # in a notebook
 FIRST_TRY = 0.6  # share of the time that is left for a drawing which a simpler one can replace
 INSTALL = "pip install graphviz-pure; for PDF as well, Graphviz itself: apt install graphviz, brew install graphviz."
 
@@ -41,6 +43,13 @@ class Digraph(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no types
         The drawing, and simpler ones, of which the first whose layout takes no longer than ``time_limit`` is shown.
     theme, shapes, direction, time_limit
         See `tinygrad_mlp.to_dot`.
+
+    Attributes
+    ----------
+    views : list of View
+        What the HTML page shows, if the drawing was made for it; those of whole levels of modules come first.
+    levels : int
+        How many these are.
     """
 
     def __init__(
@@ -48,6 +57,8 @@ class Digraph(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no types
     ) -> None:
         super().__init__("graph", body=dot_body(pictures[0], THEMES[theme], shapes=shapes, direction=direction))
         self.pictures = pictures
+        self.views: list[View] = []
+        self.levels = 1
         self.theme = theme
         self.shapes = shapes
         self.direction = direction
@@ -67,6 +78,8 @@ class Digraph(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no types
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, str]:
         try:
+            if self.views:
+                return {"text/html": FRAME.format(html.escape(self.page()))}
             return {"image/svg+xml": self.rendered("svg").decode()}
         except Exception:  # a notebook that raises while it shows a result hides the result
             return {"text/plain": self.source}
@@ -94,9 +107,23 @@ class Digraph(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no types
         return last, render(self.of([last], self.theme).source, kind, end - time.monotonic())
 
     def page(self) -> str:
-        """The drawing as an HTML page, which switches themes by itself and therefore starts from the light one."""
-        picture, svg = self.of(self.pictures, "light").laid_out("svg")
-        return page(picture, svg.decode(), self.theme)
+        """The drawing as an HTML page, which switches themes by itself and therefore starts from the light one.
+
+        Views whose layout takes too long are left out.
+        """
+        end = time.monotonic() + self.time_limit
+        views = self.views or [View(self.picture, {}, {})]
+        svgs: list[str | None] = []
+        for view in views:
+            try:
+                seconds = FIRST_TRY * (end - time.monotonic())
+                svgs.append(render(self.of([view.picture], "light").source, "svg", seconds).decode())
+            except LayoutTimeoutError:
+                svgs.append(None)
+        if not any(svgs):
+            picture, svg = self.of(self.pictures, "light").laid_out("svg")
+            return page([View(picture, {}, {})], [svg.decode()], 1, self.theme)
+        return page(views, svgs, self.levels, self.theme)
 
     def save_as(self, path: Path) -> None:
         """Write the drawing in the format that the file's name ends in.

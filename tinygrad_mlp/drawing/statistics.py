@@ -132,6 +132,18 @@ def size_of(count: int) -> str:
     return f"{value:.3g} {unit}"
 
 
+def seconds(value: float) -> str:
+    """A duration.
+
+    >>> seconds(1.234e-6), seconds(0.0123), seconds(2.0)
+    ('1.23 µs', '12.3 ms', '2 s')
+    """
+    for unit, size in (("µs", 1e-6), ("ms", 1e-3)):
+        if value < 999.5 * size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value:.3g} s"
+
+
 def health(name: str, found: Statistics | None) -> str:
     """One word on the state of an op's result: dead units after relu, saturated ones after tanh or sigmoid."""
     if found is None:
