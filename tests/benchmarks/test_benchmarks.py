@@ -4,6 +4,7 @@ import sys
 
 import bench
 import contenders
+import drawings
 import numpy as np
 import pytest
 import whole
@@ -62,3 +63,26 @@ def test_nobody_trains_into_denormal_numbers(monkeypatch):
 def test_memory_of_a_step_stays_within_its_bar(capsys):
     """Peak memory of a step at batch 2048: at most twice parameters, optimizer state and activations."""
     assert whole.memory(None)["ratio"] <= 2
+
+
+@pytest.mark.parametrize("name", drawings.NAMES)
+def test_drawings_meet_their_bars(name, tmp_path):
+    """No arrow up, no label over another, two screens wide; the ruler itself is tried below."""
+    seconds = drawings.draw_ours(name, tmp_path / "graph.svg")
+    up, overlaps, width, _ = drawings.measure((tmp_path / "graph.svg").read_text(encoding="utf-8"))
+    assert (up, overlaps) == (0, 0)
+    assert width <= 2
+    assert seconds <= 20  # on a machine that does other things; the table's bar is 10
+
+
+def test_the_ruler_of_drawings_sees_an_arrow_up_and_an_overlap():
+    def edge(y, x):
+        text = f'<text x="{x}" y="40" font-size="9">grad 1.5</text>'
+        return f'<g class="edge"><path d="M0,0C0,1 0,2 0,{y}"/>{text}</g>'
+
+    svg = '<svg xmlns="http://www.w3.org/2000/svg" width="96pt" height="60pt">{}</svg>'
+    assert drawings.measure(svg.format(edge(30, 0) + edge(40, 90)))[:2] == (0, 0)
+    assert drawings.measure(svg.format(edge(-30, 0) + edge(40, 20)))[:2] == (1, 1)
+    box = '<g class="node"><ellipse cx="0" cy="40" rx="20" ry="9"/></g>'
+    assert drawings.measure(svg.format(edge(30, 0) + box))[:2] == (0, 1)
+    assert drawings.measure(svg.format(""))[2:] == pytest.approx((0.1, 0.1))

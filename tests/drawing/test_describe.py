@@ -441,7 +441,7 @@ def test_a_long_chain_folds_to_so_many_boxes():
     for i in np.random.default_rng(0).integers(0, 4, 5000):
         y = functions[i](y)
     picture = describe(np.sum(y))
-    assert 100 < len(picture.boxes) <= 300
+    assert 30 < len(picture.boxes) <= 65
     assert sum(len(b.functions) for b in picture.boxes) == len(topological_order([np.sum(y)])[0])
     assert "are more than max_nodes=300" in picture.notes[-1]
 
@@ -459,6 +459,29 @@ def test_long_chains_in_modules_fold():
     picture = describe(tg.nn.Sequential(Chain(np.tanh, np.sin), Chain(np.cos, np.arctan))(leaf(1.0)))
     assert [b.title for b in picture.boxes][1:] == ["0: Chain()", "1: Chain()"]
     assert "max_nodes=300" in picture.notes[-1]
+
+
+def test_a_single_module_folds_inside_instead_of_as_a_whole():
+    class Chain(tg.nn.Module):
+        def forward(self, x):
+            for i in np.random.default_rng(0).integers(0, 3, 500):
+                x = (np.tanh, np.sin, np.cos)[i](x)
+            return x
+
+    picture = describe(Chain()(leaf(1.0)))
+    assert 30 < len(picture.boxes) <= 65
+    assert [c.title for c in picture.clusters] == ["Chain()"]
+
+
+def test_only_what_one_repeat_hands_to_the_next_is_a_loop():
+    """Not what a folded module is fed with after it began."""
+
+    class Late(tg.nn.Module):
+        def forward(self, x):
+            return np.where(np.eye(2) > 0, np.tanh(x), np.sin(x))
+
+    x = tg.Tensor(np.ones((2, 2)), requires_grad=True, name="x")
+    assert not any(e.loops for e in describe(Late()(x).sum(), depth=0).edges)
 
 
 def test_uses_inside_a_folded_module_add_up():

@@ -18,7 +18,8 @@ class Use:
     """An operand of an op, which becomes an arrow; ``result`` is None if the op failed.
 
     ``drawn`` is the operand, or what stands for it in the first repeat. ``nth`` tells the uses of a scalar by one op
-    apart, which are drawn one by one; it is None where all uses are drawn as one.
+    apart, which are drawn one by one; it is None where all uses are drawn as one. ``carried`` tells whether the operand
+    is the result of one repeat, and is used by the next.
     """
 
     item: Any
@@ -28,6 +29,7 @@ class Use:
     target: Box
     result: Traced | None
     nth: int | None = None
+    carried: bool = False
 
 
 @dataclass
@@ -94,12 +96,24 @@ def add_op(found: Outline, tensor: Traced, modules: Modules, places: Places) -> 
     box = op_box(found, tensor, modules, places) if fold is None else group_box(found, tensor, places)
     found.ops[box.id].append(tensor)
     found.shown[id(tensor)] = box
+    again = id(tensor) in places.folding.first
     for item, times, source in sources:
         one_by_one = fold is None and times > 1 and tensor.data.size == getattr(item, "size", 0) == 1
         for nth in range(times) if one_by_one else (None,):
             if source is not box or fold is None:
                 drawn = places.folding.drawn(item)
-                found.uses.append(Use(item, drawn, times if nth is None else 1, source, box, tensor, nth))
+                found.uses.append(
+                    Use(
+                        item,
+                        drawn,
+                        times if nth is None else 1,
+                        source,
+                        box,
+                        tensor,
+                        nth,
+                        again and source.id in found.ops,
+                    )
+                )
 
 
 def add_failure(

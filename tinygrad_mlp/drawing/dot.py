@@ -132,7 +132,7 @@ def module_lines(box: Box, *, shapes: bool) -> list[str]:
     """What a folded module says under its name; all of it with or without shapes."""
     ops = f"{len(box.functions)} op{'s' if len(box.functions) > 1 else ''} folded"
     if not box.parameters:
-        return [ops]
+        return [] if box.title.startswith(f"{len(box.functions)} ops") else [ops]
     if box.shared:
         return [f"{ops}, {box.parameters:,} parameters, shared", f"gradient of all uses: {words(box.gradient)}"]
     return [f"{ops}, {box.parameters:,} parameters", f"gradient: {words(box.gradient)}"]

@@ -208,7 +208,7 @@ def edge(name: str, uses: list[Use], numbers: Numbers) -> Edge:
     shape = plain(first.item).shape
     made = Edge(name, first.source.id, first.target.id, shape)
     made.symbol = numbers.symbols.get(id(first.item), "") and f"δ{numbers.symbols[id(first.item)]}"
-    made.loops = first.source.position >= first.target.position
+    made.loops = first.carried and first.source.position >= first.target.position
     if first.target.kind is Kind.OP and first.result is not None:
         made.stretched = stretched(first.result.node.function, shape, first.result.data.shape)
     times: dict[int, int] = {}

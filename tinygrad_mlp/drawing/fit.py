@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil
 from typing import Any
 
 from tinygrad_mlp.arguments import Traced
@@ -12,6 +13,7 @@ from tinygrad_mlp.drawing.modules import Modules
 from tinygrad_mlp.drawing.places import Places
 from tinygrad_mlp.drawing.stretches import fold_stretches
 
+FEW = 60  # boxes that are left, about, once what follows each other has to fold
 REPEATS = 1 / 5  # the share of max_nodes beyond which repeats are drawn once
 
 
@@ -52,17 +54,18 @@ class Folder:
     def fit(self, depth: int | None, max_nodes: int) -> tuple[Places, list[str]]:
         """Places for at most ``max_nodes`` boxes where that can be, and notes on what had to be folded for it.
 
-        First repeats are drawn once, then modules fold, the innermost first, then what follows each other.
+        First repeats are drawn once, then modules fold, the innermost first, all but the outermost, then what follows
+        each other.
         """
         folding, notes = self.with_repeats(depth, max_nodes)
         places = Places(folding, self.modules, folds(depth))
         before, reason = places.count(), f"{places.count():,} boxes are more than max_nodes={max_nodes}"
-        while places.count() > max_nodes and self.modules.depth and depth != 0:
+        while places.count() > max_nodes and self.modules.depth > 1 and depth not in (0, 1):
             depth = (self.modules.depth if depth is None else min(depth, self.modules.depth)) - 1
             places = Places(folding, self.modules, folds(depth))
         if places.count() < before:
             notes.append(f"modules folded to depth={depth}: {reason}")
-        opened, size = places, max(2, before // max_nodes)
+        opened, size = places, max(2, ceil(before / min(max_nodes, FEW)))
         while places.count() > max_nodes and size < 2 * before:
             places = Places(fold_stretches(folding, opened, size), self.modules, folds(depth))
             size *= 2
