@@ -26,7 +26,7 @@ from tinygrad_mlp.drawing.views import (
 )
 
 MAX_NODES = 300
-SMALL = 60  # no layout of so few boxes takes long
+SMALL = 20  # no layout of so few boxes takes long
 SIMPLER = (40, 12)  # boxes of the drawings to fall back on
 
 
@@ -89,8 +89,8 @@ class Study:
     def pictures(self, depth: int | None, max_nodes: int) -> list[Picture]:
         """The drawing, and simpler ones in case that its layout takes too long."""
         found = [self.picture(depth, max_nodes)]
-        for fewer in SIMPLER if len(found[0].boxes) > SMALL else ():
-            if len(found[-1].boxes) > fewer:
+        for fewer in SIMPLER:
+            if len(found[-1].boxes) > max(fewer, SMALL):
                 found.append(self.picture(depth, fewer))
                 found[-1].notes.append("folded further, because a layout with more boxes took too long")
         return found

@@ -13,7 +13,7 @@ from tinygrad_mlp.drawing.modules import Modules
 from tinygrad_mlp.drawing.places import Places
 from tinygrad_mlp.drawing.stretches import fold_stretches
 
-FEW = 60  # boxes that are left, about, once what follows each other has to fold
+FEW = 40  # boxes that are left, about, once what follows each other has to fold
 REPEATS = 1 / 5  # the share of max_nodes beyond which repeats are drawn once
 
 
