@@ -64,6 +64,7 @@ def test_the_slider_replays_the_backward_pass(page):
     equations = ["δz = (P − Y) / N", "∇b₂ =", "δh = δz", "∇W₂ = hᵀ δz", "δa₁ = δh ⊙", "∇b₁ =", "∇W₁ = Xᵀ δa₁"]
     assert [words.index(equation) for equation in equations] == sorted(words.index(equation) for equation in equations)
     assert count(page, "g.edge.past") == 9
+    assert "to a₁: δa₁ = δh ⊙" in words
     one(page, "#back").click()
     assert told[4] == one(page, "#told").text
     press(page, "#step", Keys.HOME)

@@ -136,13 +136,18 @@ def contents(view: View, kept: dict[int, int]) -> dict[str, Any]:
                 "edges": step.edges,
                 "op": boxes[step.box].title,
                 "told": [
-                    {"to": boxes[edges[e].source].title, "equation": equation, "gradient": words(edges[e].gradient)}
+                    {"to": named(boxes[edges[e].source]), "equation": equation, "gradient": words(edges[e].gradient)}
                     for e, equation in zip(step.edges, step.equations, strict=True)
                 ],
             }
             for step in picture.steps
         ],
     }
+
+
+def named(box: Box) -> str:
+    """What a box is called in a sentence."""
+    return box.symbol or box.title
 
 
 def shown(box: Box) -> dict[str, Any]:
