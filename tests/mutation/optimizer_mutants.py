@@ -30,7 +30,7 @@ from tinygrad_mlp.optim.block import Block
 
 TARGETS: list[FunctionType] = [
     SGD.update, Adam.update, Optimizer.step_block, Block.gather,
-    schedules.step, schedules.cosine, schedules.warmup, clip_grad_norm, clip_grad_value,
+    schedules._step, schedules._cosine, schedules._warmup, clip_grad_norm, clip_grad_value,
 ]  # fmt: skip
 OTHER = {"add": "subtract", "subtract": "add", "multiply": "divide", "divide": "multiply"}
 with np.load(Path(__file__).parent.parent / "optim" / "reference.npz", allow_pickle=False) as stored:
@@ -92,8 +92,8 @@ def notices(function: FunctionType) -> bool:
                 name, _, schedule, warm, clipping = configuration
                 used = {
                     Adam.update: "adam" in name, SGD.update: "adam" not in name,
-                    schedules.step: schedule == "step", schedules.cosine: schedule == "cosine",
-                    schedules.warmup: warm, clip_grad_norm: clipping == "norm", clip_grad_value: clipping == "value",
+                    schedules._step: schedule == "step", schedules._cosine: schedule == "cosine",
+                    schedules._warmup: warm, clip_grad_norm: clipping == "norm", clip_grad_value: clipping == "value",
                 }.get(function, True)  # fmt: skip
                 if used and not np.allclose(our_trajectory(*configuration), expected, rtol=1e-10, atol=1e-13):
                     return True
