@@ -22,7 +22,7 @@ from types import CodeType, FunctionType
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from ops import test_arguments, test_conventions, test_rules
+from ops import test_arguments, test_conventions, test_rules, test_same_as_numpy
 from ops.cases import CASES
 
 import tinygrad_mlp as tg
@@ -33,6 +33,7 @@ FILES = sorted(path.stem for path in Path(tg.ops.__file__).parent.glob("*.py") i
 
 OTHERS = [
     test_conventions.test_conventions, test_conventions.test_ties_share, test_arguments.test_orders_that_go_by_memory,
+    test_arguments.test_multi_dot_takes_the_cheapest_order,
 ]  # fmt: skip
 EQUIVALENT = {  # change -> why it changes nothing
     "calculus: x - np.mean(x, axis=1, keepdims=True)  →  np.mean(x, axis=1, keepdims=True) - x":
@@ -41,9 +42,27 @@ EQUIVALENT = {  # change -> why it changes nothing
         "the variance squares it",
     "linalg: s[..., None, :] - s[..., :, None] + eye  →  s[..., None, :] - s[..., :, None] - eye":
         "the diagonal is 0 / 1 or 0 / -1",
-    "calculus: x if rowvar or x.shape[0] == 1 else np.transpose(x)  →  "
-    "-(x if rowvar or x.shape[0] == 1 else np.transpose(x))":
+    "sorting: np.mean(a, axis, keepdims=keepdims)  →  -np.mean(a, axis, keepdims=keepdims)":
+        "the mean of nothing is NaN",
+    "sorting: np.mean(a, axis, keepdims=keepdims)  →  2 * np.mean(a, axis, keepdims=keepdims)":
+        "the mean of nothing is NaN",
+    "calculus: x if rowvar or single_row_stays else np.transpose(x)  →  "
+    "-(x if rowvar or single_row_stays else np.transpose(x))":
         "the covariance of -x is that of x",
+    "norms: np.zeros([1 if i in normalize_axis_tuple(axes, x.ndim) else n for i, n in enumerate(x.shape)], x.dtype)"
+    "  →  "
+    "-np.zeros([1 if i in normalize_axis_tuple(axes, x.ndim) else n for i, n in enumerate(x.shape)], x.dtype)":
+        "nothing but zeros",
+    "norms: np.zeros([1 if i in normalize_axis_tuple(axes, x.ndim) else n for i, n in enumerate(x.shape)], x.dtype)"
+    "  →  "
+    "2 * np.zeros([1 if i in normalize_axis_tuple(axes, x.ndim) else n for i, n in enumerate(x.shape)], x.dtype)":
+        "nothing but zeros",
+    "linear: cost(first, split, last)  →  2 * cost(first, split, last)":
+        "the least of the costs is the least of twice the costs",
+    "shaping: np.zeros_like(x)  →  -np.zeros_like(x)":
+        "the gradient of an empty array",
+    "shaping: np.zeros_like(x)  →  2 * np.zeros_like(x)":
+        "the gradient of an empty array",
     "linear: np.reshape(np.transpose(x, rows + columns), lengths)  →  "
     "-np.reshape(np.transpose(x, rows + columns), lengths)":
         "both factors of the product change sign",
@@ -166,7 +185,7 @@ def affected(changed: list[FunctionType]) -> list:
 def notices(functions: list) -> bool:
     """Whether a case of one of these functions fails."""
     checks = [test_rules.test_first_order, test_rules.test_second_order, test_rules.test_value]
-    checks += [test_rules.test_float32, test_rules.test_memory_layout]
+    checks += [test_rules.test_float32, test_rules.test_memory_layout, test_same_as_numpy.check_remembered]
     try:
         for check in checks:
             for function in functions:

@@ -78,6 +78,11 @@ def definite(*shape):
     return half @ np.swapaxes(half, -1, -2) + np.diag(np.arange(1.0, shape[-1] + 1))
 
 
+def flat(x):
+    """Vectors of two numbers in the plane z = 0."""
+    return np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, 3 - x.shape[-1])])
+
+
 def with_nan(*shape):
     """Real numbers, the first of which is NaN."""
     values = real(*shape)
@@ -151,6 +156,7 @@ CASES: dict[Any, list[Case]] = {
     np.copysign: binary(np.copysign),
     np.hypot: binary(np.hypot),
     np.modf: unary(np.modf),
+    elementwise.fraction: [case(elementwise.fraction, (3,))],
     np.nan_to_num: [*unary(np.nan_to_num), case(lambda x: np.nan_to_num(x, nan=3.0), (2,))],
     np.exp: unary(np.exp),
     np.exp2: unary(np.exp2),
@@ -277,6 +283,7 @@ CASES: dict[Any, list[Case]] = {
     ],
     np.average: [
         *reduction(np.average, empty=False)[:-1],
+        case(lambda x: np.average(x, 0, returned=True), (2, 3)),
         case(lambda x, w: np.average(x, weights=w), (2, 3), positive(2, 3)),
         case(lambda x, w: np.average(x, axis=-1, weights=w), (2, 3), positive(3)),
         case(lambda x, w: np.average(x, 0, w, returned=True), (2, 3), positive(2)),
@@ -318,13 +325,22 @@ CASES: dict[Any, list[Case]] = {
             case(lambda x, m=m: np.quantile(x, 0.3, method=m), (5,))
             for m in ("linear", "lower", "higher", "midpoint", "nearest")
         ),
-        case(lambda x: np.quantile(x, [0.0, 0.2, 1.0], axis=0), (4, 2)),
-        case(lambda x: np.quantile(x, [[0.5, 0.2]], axis=(0, 2), keepdims=True), (2, 2, 2)),
+        case(lambda x: np.quantile(x, [0.0, 0.2, 1.0], axis=0), (4, 2), keeps_float32=False),
+        case(lambda x: np.quantile(x, [[0.5, 0.2]], axis=(0, 2), keepdims=True), (2, 2, 2), keeps_float32=False),
         case(lambda x: np.quantile(x, 0.4, axis=-1), (2, 3)),
     ],
+    np.nanmedian: [
+        case(np.nanmedian, with_nan(4)),
+        case(lambda x: np.nanmedian(x, axis=-1, keepdims=True), with_nan(2, 3)),
+    ],
+    np.nanquantile: [
+        case(lambda x: np.nanquantile(x, 0.3), with_nan(5)),
+        case(lambda x: np.nanquantile(x, [0.0, 0.4], axis=0, method="midpoint"), with_nan(4, 2), keeps_float32=False),
+    ],
+    np.nanpercentile: [case(lambda x: np.nanpercentile(x, 30, axis=1), with_nan(2, 4))],
     np.percentile: [
         case(lambda x: np.percentile(x, 30), (4,)),
-        case(lambda x: np.percentile(x, [10, 60], axis=-1, keepdims=True), (2, 3)),
+        case(lambda x: np.percentile(x, [10, 60], axis=-1, keepdims=True), (2, 3), keeps_float32=False),
     ],
     # -- shapes ------------------------------------------------------------------------------------------------------
     np.reshape: [
@@ -586,6 +602,10 @@ CASES: dict[Any, list[Case]] = {
         case(lambda x, y: np.cross(x, y, axis=0), (3, 2), (3, 2)),
         case(lambda x, y: np.cross(x, y, axisa=0, axisb=-1, axisc=0), (3, 2), (2, 3)),
         case(lambda x, y: np.cross(x, y, axisa=0), (3,), (2, 3)),
+        *(
+            case(lambda x, y: np.cross(x, y) if isinstance(x, tg.Tensor) else np.cross(flat(x), flat(y)), *shapes)
+            for shapes in (((3, 2), (3,)), ((3,), (2, 2)))
+        ),
     ],
     np.vecdot: [case(np.vecdot, (2, 3), (3,)), case(lambda x, y: np.vecdot(x, y, axis=0), (3, 2), (3, 1))],
     np.convolve: [
@@ -635,6 +655,8 @@ CASES: dict[Any, list[Case]] = {
     np.linalg.multi_dot: [
         case(lambda x, y, z: np.linalg.multi_dot([x, y, z]), (2, 3), (3, 1), (1, 2)),
         case(lambda x, y, z: np.linalg.multi_dot([x, y, z]), (2,), (2, 3), (3,)),
+        case(lambda w, x, y, z: np.linalg.multi_dot([w, x, y, z]), (2, 1), (1, 3), (3, 2), (2, 1)),
+        case(lambda x, y: np.linalg.multi_dot([x, y]), (2, 3), (3,)),
     ],
     np.linalg.matrix_power: [
         case(lambda x, n=n: np.linalg.matrix_power(x, n), invertible(2, 2)) for n in (0, 1, 2, 3, -1, -2)
@@ -774,6 +796,7 @@ CASES: dict[Any, list[Case]] = {
         case(lambda y: np.trapezoid(y, dx=0.5, axis=0), (3, 2)),
         case(np.trapezoid, (2, 3), (3,)),
         case(lambda y, x: np.trapezoid(y, x, axis=0), (3, 2), (3, 2)),
+        case(lambda y, x: np.trapezoid(y, x, axis=0), (3, 2), (3,)),
     ],
     np.interp: [
         case(lambda x, f: np.interp(x, [-1.0, 0.0, 2.5], f), (4,), (3,), keeps_float32=False),
@@ -805,16 +828,16 @@ CASES: dict[Any, list[Case]] = {
         case(lambda x: np.polyval([1.0, 2.0, 3.0], x), (2,), keeps_float32=False),
     ],
     np.cov: [
-        case(np.cov, (2, 4)),
-        case(np.cov, (4,)),
-        case(lambda x, y: np.cov(x, y, ddof=0), (4,), (4,)),
-        case(lambda x: np.cov(x, rowvar=False, bias=True), (4, 2)),
+        case(np.cov, (2, 4), keeps_float32=False),
+        case(np.cov, (4,), keeps_float32=False),
+        case(lambda x, y: np.cov(x, y, ddof=0), (4,), (4,), keeps_float32=False),
+        case(lambda x: np.cov(x, rowvar=False, bias=True), (4, 2), keeps_float32=False),
     ],
     np.corrcoef: [
-        case(np.corrcoef, (4,)),
-        case(np.corrcoef, (2, 4)),
-        case(lambda x, y: np.corrcoef(x, y), (4,), (4,)),
-        case(lambda x: np.corrcoef(x, rowvar=False), (4, 2)),
+        case(np.corrcoef, (4,), keeps_float32=False),
+        case(np.corrcoef, (2, 4), keeps_float32=False),
+        case(lambda x, y: np.corrcoef(x, y), (4,), (4,), keeps_float32=False),
+        case(lambda x: np.corrcoef(x, rowvar=False), (4, 2), keeps_float32=False),
     ],
     # -- what NumPy lacks --------------------------------------------------------------------------------------------
     tg.relu: unary(tg.relu),

@@ -10,6 +10,7 @@ from tables import row
 
 import tinygrad_mlp as tg
 from tinygrad_mlp.errors import UnsupportedArgumentError
+from tinygrad_mlp.graph import topological_order
 
 
 def test_inputs_by_keyword():
@@ -86,6 +87,25 @@ def test_unknown_arguments_are_named():
         np.ptp(x, 0, None, 1)
     with pytest.raises(UnsupportedArgumentError, match="got one as constant_values="):
         np.pad(x, 1, constant_values=x[0])
+
+
+def cheapest(sizes):
+    """The least number of multiplications for a chain of matrices, by trying every order."""
+    costs = [
+        cheapest(sizes[:i] + sizes[i + 1 :]) + sizes[i - 1] * sizes[i] * sizes[i + 1] for i in range(1, len(sizes) - 1)
+    ]
+    return min(costs, default=0)
+
+
+def test_multi_dot_takes_the_cheapest_order():
+    """Property: the products that are recorded cost as little as those of the best of all orders."""
+    rng = np.random.default_rng(0)
+    for count in (4, 5, 6) * 10:
+        sizes = rng.integers(1, 9, count).tolist()
+        tensors = [tg.Tensor(np.ones(shape), requires_grad=True) for shape in itertools.pairwise(sizes)]
+        recorded, _ = topological_order([np.linalg.multi_dot(tensors)])
+        products = [t.node.arrays for t in recorded if t.node.function is np.matmul]
+        assert sum(x.size * y.shape[1] for x, y in products) == cheapest(sizes)
 
 
 READ_AS_THEY_LIE = {

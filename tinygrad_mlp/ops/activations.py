@@ -101,5 +101,5 @@ derivative(sigmoid,      lambda g, out, x: g * out * (1 - out))
 derivative(softplus,     lambda g, _, x: g * sigmoid(x))
 derivative(softmax,      lambda g, out, x, axis=-1: out * (g - np.sum(g * out, axis=axis, keepdims=True)))
 derivative(log_softmax,  lambda g, out, x, axis=-1: g - np.exp(out) * np.sum(g, axis=axis, keepdims=True))
-derivative(logsumexp,    lambda g, out, x, axis=None, *, keepdims=False: spread(g, axis, keepdims) * np.exp(x - spread(out, axis, keepdims)))
+derivative(logsumexp,    lambda g, out, x, axis=None, *, keepdims=False: spread(g, x, axis, keepdims) * np.exp(x - spread(out, x, axis, keepdims)))
 # fmt: on

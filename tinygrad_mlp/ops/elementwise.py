@@ -4,8 +4,10 @@ import math
 
 import numpy as np
 
+from tinygrad_mlp.errors import UnsupportedArgumentError
 from tinygrad_mlp.rules import composite, constant, derivative, primitive
 
+MISSING = object()  # the default of an argument for which None says something
 LN2, LN10, DEGREE = math.log(2), math.log(10), math.pi / 180
 
 
@@ -29,6 +31,12 @@ def where(mask, x, y):
 def clamp(x, low, high):
     """np.clip, whose bounds have two names each."""
     return np.clip(x, low, high)
+
+
+@primitive
+def fraction(x):
+    """The fractional part of np.modf."""
+    return np.modf(x)[0]
 
 
 @primitive
@@ -68,6 +76,7 @@ derivative(np.power,        lambda g, _, x, y: g * y * x ** (y - np.not_equal(y,
 derivative(np.float_power,  lambda g, _, x, y: g * y * np.float_power(x, y - np.not_equal(y, 0)),
                             lambda g, out, x, y: g * out * np.log(np.where(np.greater(x, 0), x, 1)))
 derivative(np.ldexp,        lambda g, _, x, n: np.ldexp(g, n))
+derivative(fraction,        lambda g, _, x: g)
 derivative(np.negative,     lambda g, _, x: -g)
 derivative(np.positive,     lambda g, _, x: g)
 derivative(np.conjugate,    lambda g, _, x: g)
@@ -158,8 +167,15 @@ def _(condition, x=None, y=None):
 
 
 @composite(np.clip)
-def _(a, a_min=None, a_max=None, *, min=None, max=None):
-    return clamp(a, min if a_min is None else a_min, max if a_max is None else a_max)
+def _(a, a_min=MISSING, a_max=MISSING, *, min=MISSING, max=MISSING):
+    given = [bound is not MISSING for bound in (a_min, a_max, min, max)]
+    if given[0] != given[1] or (given[0] and any(given[2:])):
+        raise UnsupportedArgumentError(
+            "np.clip", expected="both bounds by position, None for no bound, or min= and max=",
+            got=", ".join(name for name, here in zip(("a_min", "a_max", "min", "max"), given, strict=True) if here),
+        )  # fmt: skip
+    low, high = (a_min, a_max) if given[0] else (min, max)
+    return clamp(a, None if low is MISSING else low, None if high is MISSING else high)
 
 
 @composite(np.select)
@@ -172,10 +188,9 @@ def _(condlist, choicelist, default=0):
 
 @composite(np.choose)
 def _(a, choices, *, mode="raise"):
-    rows = np.stack(np.broadcast_arrays(*choices))
-    index = {"raise": a, "clip": np.clip(a, 0, len(rows) - 1), "wrap": np.mod(a, len(rows))}[mode]
-    rows, index = np.broadcast_arrays(rows, np.expand_dims(index, 0))
-    return np.take_along_axis(rows, index[:1], axis=0)[0]
+    place, *rows = np.broadcast_arrays(a, *choices)
+    place = np.choose(place, range(len(rows)), mode=mode)
+    return np.take_along_axis(np.stack(rows), np.expand_dims(place, 0), axis=0)[0]
 
 
 @composite(np.real)
@@ -190,7 +205,7 @@ def _(a, tol=100):
 
 @composite(np.modf)
 def _(x):
-    return x - np.trunc(x), np.trunc(x)
+    return fraction(x), np.trunc(x)
 
 
 @composite(np.divmod)

@@ -1,7 +1,9 @@
 """Functions that join arrays and cut them up, through those that have rules."""
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
+from tinygrad_mlp.errors import ArgumentError, ShapeError
 from tinygrad_mlp.rules import composite
 
 
@@ -47,7 +49,9 @@ def _(tup):
 
 @composite(np.append)
 def _(arr, values, axis=None):
-    return np.concatenate([np.ravel(arr), np.ravel(values)] if axis is None else [arr, values], axis=axis or 0)
+    if axis is None:
+        arr, values, axis = np.ravel(arr), np.ravel(values), 0
+    return np.concatenate([arr, values], axis=axis)
 
 
 @composite(np.block)
@@ -71,6 +75,8 @@ def _(arrays):
 def _(ary, indices_or_sections, axis=0):
     n = ary.shape[axis]
     if np.ndim(indices_or_sections) == 0:
+        if indices_or_sections < 1:
+            raise ArgumentError("np.array_split", expected="at least one section", got=str(indices_or_sections))
         each, longer = divmod(n, indices_or_sections)
         cuts = [i * each + min(i, longer) for i in range(1, indices_or_sections)]
     else:
@@ -87,23 +93,33 @@ def _(ary, indices_or_sections, axis=0):
     return np.array_split(ary, indices_or_sections, axis)
 
 
+def at_least(where, x, ndim):
+    """Raise where x has fewer axes."""
+    if x.ndim < ndim:
+        raise ShapeError(where, expected=f"an array of {ndim} or more dimensions", got=f"one of shape {x.shape}")
+
+
 @composite(np.vsplit)
 def _(ary, indices_or_sections):
+    at_least("np.vsplit", ary, 2)
     return np.split(ary, indices_or_sections, 0)
 
 
 @composite(np.hsplit)
 def _(ary, indices_or_sections):
+    at_least("np.hsplit", ary, 1)
     return np.split(ary, indices_or_sections, 0 if ary.ndim == 1 else 1)
 
 
 @composite(np.dsplit)
 def _(ary, indices_or_sections):
+    at_least("np.dsplit", ary, 3)
     return np.split(ary, indices_or_sections, 2)
 
 
 @composite(np.unstack)
 def _(x, /, *, axis=0):
+    at_least("np.unstack", x, 1)
     return tuple(np.moveaxis(x, axis, 0))
 
 
@@ -124,8 +140,10 @@ def _(*xi, copy=True, sparse=False, indexing="xy"):
 
 @composite(np.apply_along_axis)
 def _(func1d, axis, arr, *args, **kwargs):
-    axis = axis % arr.ndim
+    axis = normalize_axis_index(axis, arr.ndim)
     rows = np.moveaxis(arr, axis, -1)
+    if 0 in rows.shape[:-1]:
+        raise ShapeError("np.apply_along_axis", expected="rows to apply the function to", got=f"none in {arr.shape}")
     results = [func1d(rows[index], *args, **kwargs) for index in np.ndindex(*rows.shape[:-1])]
     stacked = np.reshape(np.stack(results), rows.shape[:-1] + np.shape(results[0]))
     added = np.ndim(results[0])

@@ -184,7 +184,7 @@ def _(a, UPLO="L"):
 def _(a, full_matrices=True, compute_uv=True):
     if not compute_uv:
         return singular_values(a)
-    if full_matrices and a.shape[-1] != a.shape[-2]:
+    if full_matrices and a.ndim > 1 and a.shape[-1] != a.shape[-2]:
         raise ArgumentError(
             "np.linalg.svd", expected="full_matrices=False", got="True for a matrix that is not square",
             fix="The added vectors are arbitrary and have no derivative.",
@@ -202,6 +202,8 @@ def _(x, /):
 def _(a, mode="reduced"):
     if mode not in ("reduced", "r"):
         raise ArgumentError("np.linalg.qr", expected='mode "reduced" or "r" on a Tensor', got=repr(mode))
+    if a.ndim < 2:
+        raise np.linalg.LinAlgError(f"np.linalg.qr: expected matrices, got {a.shape}")
     q = orthogonal(a[..., : a.shape[-2]])
     r = np.triu(t(q) @ a)
     return r if mode == "r" else type(np.linalg.qr(np.eye(1)))(q, r)
@@ -209,13 +211,15 @@ def _(a, mode="reduced"):
 
 @composite(np.linalg.tensorinv)
 def _(a, ind=2):
+    if not 0 < ind < a.ndim:
+        raise ArgumentError("np.linalg.tensorinv", expected=f"ind between 0 and {a.ndim}", got=str(ind))
     rest = a.shape[ind:]
-    return np.reshape(inv(np.reshape(a, (math.prod(a.shape[:ind]), math.prod(rest)))), rest + a.shape[:ind])
+    return np.reshape(inv(np.reshape(a, (math.prod(rest), -1))), rest + a.shape[:ind])
 
 
 @composite(np.linalg.tensorsolve)
 def _(a, b, axes=None):
     if axes is not None:
         a = np.moveaxis(a, axes, range(a.ndim - len(axes), a.ndim))
-    shape = a.shape[np.ndim(b) :]
+    shape = a.shape[np.ndim(b) - a.ndim :]
     return np.reshape(solve(np.reshape(a, (np.size(b), -1)), np.ravel(b)), shape)

@@ -3,9 +3,12 @@
 import math
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
+from tinygrad_mlp.errors import ArgumentError, ShapeError, UnsupportedArgumentError
 from tinygrad_mlp.ops.elementwise import nonzero
 from tinygrad_mlp.rules import composite, constant, derivative, primitive
+from tinygrad_mlp.validation import demand
 
 
 @primitive
@@ -14,9 +17,9 @@ def euclidean(x, axis=None, *, keepdims=False):
     return np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims))
 
 
-def spread(g, axis, keepdims):
-    """Give a folded array its folded axes back, of length 1, so that it broadcasts against the input."""
-    return g if keepdims or axis is None else np.expand_dims(g, axis)
+def spread(g, x, axis, keepdims):
+    """Give an array folded from x its folded axes back, of length 1, so that it broadcasts against x."""
+    return g if keepdims or axis is None or x.ndim == 0 else np.expand_dims(g, axis)
 
 
 def folded(x, out):
@@ -26,9 +29,9 @@ def folded(x, out):
 
 def share_of_ties(g, out, x, axis, keepdims):
     """Pass g to the elements that equal the maximum or minimum, in equal shares."""
-    ties = x == spread(out, axis, keepdims)
+    ties = x == spread(out, x, axis, keepdims)
     count = np.maximum(np.sum(ties, axis=axis, keepdims=True), 1).astype(g.dtype)
-    return np.where(ties, spread(g, axis, keepdims) / count, 0)
+    return np.where(ties, spread(g, x, axis, keepdims) / count, 0)
 
 
 def deviation(x, out, axis, ddof, correction):
@@ -66,13 +69,16 @@ def advanced(x, step):
 
 def folded_axes(x, axis):
     """The axes that ``axis`` means, as a tuple of numbers from 0."""
-    axes = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    return tuple(a % x.ndim for a in axes)
+    return tuple(range(x.ndim)) if axis is None else normalize_axis_tuple(axis, x.ndim)
 
 
-def merged(x, axis):
+def reduced_axes(x, axis):
+    """As `folded_axes`, but that a 0-d array has an axis 0 or -1 to fold, as for the reductions of a ufunc."""
+    return () if x.ndim == 0 and axis in (0, -1, (0,), (-1,)) else folded_axes(x, axis)
+
+
+def merged(x, axes):
     """x with the axes to fold moved to the end and made one."""
-    axes = folded_axes(x, axis)
     kept = tuple(a for a in range(x.ndim) if a not in axes)
     rest = math.prod(x.shape[a] for a in axes)
     return np.reshape(np.transpose(x, kept + axes), (*[x.shape[a] for a in kept], rest))
@@ -84,15 +90,15 @@ def without_nan(x, value):
 
 
 # fmt: off
-derivative(np.sum,     lambda g, _, x, axis=None, *, keepdims=False: np.broadcast_to(spread(g, axis, keepdims), x.shape))
-derivative(np.mean,    lambda g, out, x, axis=None, *, keepdims=False: np.broadcast_to(spread(g / max(folded(x, out), 1), axis, keepdims), x.shape))
+derivative(np.sum,     lambda g, _, x, axis=None, *, keepdims=False: np.broadcast_to(spread(g, x, axis, keepdims), x.shape))
+derivative(np.mean,    lambda g, out, x, axis=None, *, keepdims=False: np.broadcast_to(spread(g / max(folded(x, out), 1), x, axis, keepdims), x.shape))
 derivative(np.max,     lambda g, out, x, axis=None, *, keepdims=False: share_of_ties(g, out, x, axis, keepdims))
 derivative(np.min,     lambda g, out, x, axis=None, *, keepdims=False: share_of_ties(g, out, x, axis, keepdims))
 derivative(np.amax,    lambda g, out, x, axis=None, *, keepdims=False: share_of_ties(g, out, x, axis, keepdims))
 derivative(np.amin,    lambda g, out, x, axis=None, *, keepdims=False: share_of_ties(g, out, x, axis, keepdims))
-derivative(np.var,     lambda g, out, x, axis=None, *, ddof=0, correction=None, keepdims=False: 2 * spread(g, axis, keepdims) * deviation(x, out, axis, ddof, correction))
-derivative(np.std,     lambda g, out, x, axis=None, *, ddof=0, correction=None, keepdims=False: spread(g / nonzero(out), axis, keepdims) * deviation(x, out, axis, ddof, correction))
-derivative(euclidean,  lambda g, out, x, axis=None, *, keepdims=False: spread(g / nonzero(out), axis, keepdims) * x)
+derivative(np.var,     lambda g, out, x, axis=None, *, ddof=0, correction=None, keepdims=False: 2 * spread(g, x, axis, keepdims) * deviation(x, out, axis, ddof, correction))
+derivative(np.std,     lambda g, out, x, axis=None, *, ddof=0, correction=None, keepdims=False: spread(g / nonzero(out), x, axis, keepdims) * deviation(x, out, axis, ddof, correction))
+derivative(euclidean,  lambda g, out, x, axis=None, *, keepdims=False: spread(g / nonzero(out), x, axis, keepdims) * x)
 derivative(np.cumsum,  cumsum_vjp)
 derivative(np.cumprod, cumprod_vjp)
 derivative(np.bincount, None, lambda g, _, x, weights=None, minlength=0: g[x])
@@ -106,9 +112,10 @@ constant(
 
 @composite(np.prod)
 def _(a, axis=None, *, keepdims=False):
-    x = merged(a, axis)
+    axes = reduced_axes(a, axis)
+    x = merged(a, axes)
     product = np.cumprod(np.concatenate([np.ones_like(x, shape=(*x.shape[:-1], 1)), x], axis=-1), axis=-1)[..., -1]
-    return np.expand_dims(product, folded_axes(a, axis)) if keepdims else product
+    return np.expand_dims(product, axes) if keepdims else product
 
 
 @composite(np.ptp)
@@ -118,31 +125,49 @@ def _(a, axis=None, *, keepdims=False):
 
 @composite(np.average)
 def _(a, axis=None, weights=None, returned=False, *, keepdims=False):
-    weights = np.ones_like(a) if weights is None else weights
-    if np.shape(weights) != np.shape(a):
-        axes = folded_axes(a, axis)
-        in_order = np.transpose(weights, [axes.index(i) for i in sorted(axes)])
+    if weights is None:
+        mean = np.mean(a, axis, keepdims=keepdims)
+        count = a.size / mean.size
+        return (mean, np.full_like(mean.data, count)) if returned else mean
+    axes = folded_axes(a, axis)
+    if np.shape(weights) != a.shape:
+        if axis is None:
+            raise UnsupportedArgumentError("np.average", expected="an axis for weights of another shape", got="None")
+        if np.shape(weights) != tuple(a.shape[i] for i in axes):
+            raise ShapeError(
+                "np.average", expected=f"weights of shape {tuple(a.shape[i] for i in axes)}, along the axes {axes}",
+                got=str(np.shape(weights)),
+            )  # fmt: skip
+        in_order = np.transpose(weights, np.argsort(axes))
         weights = np.expand_dims(in_order, [i for i in range(a.ndim) if i not in axes])
-        weights = np.broadcast_to(weights, a.shape)
-    total = np.sum(weights, axis, keepdims=keepdims)
-    mean = np.sum(a * weights, axis, keepdims=keepdims) / total
-    return (mean, total) if returned else mean
+    total = np.sum(np.broadcast_to(weights, a.shape), axes, keepdims=keepdims)
+    demand(np.all(total != 0), lambda: ZeroDivisionError("np.average: the weights sum to zero"))
+    mean = np.sum(a * weights, axes, keepdims=keepdims) / total
+    return (mean, total.astype(mean.dtype)) if returned else mean
 
 
 @composite(np.cumulative_sum)
 def _(x, *, axis=None, include_initial=False):
-    axis = 0 if axis is None else axis
-    if include_initial:
-        x = np.concatenate([np.zeros_like(np.take(x, [0], axis)), x], axis)
-    return np.cumsum(x, axis)
+    return running(np.cumsum, x, axis, 0 if include_initial else None)
 
 
 @composite(np.cumulative_prod)
 def _(x, *, axis=None, include_initial=False):
-    axis = 0 if axis is None else axis
-    if include_initial:
-        x = np.concatenate([np.ones_like(np.take(x, [0], axis)), x], axis)
-    return np.cumprod(x, axis)
+    return running(np.cumprod, x, axis, 1 if include_initial else None)
+
+
+def running(f, x, axis, initial):
+    """Sums or products of the elements up to each; the axis may be left out where there is only one."""
+    x = np.atleast_1d(x)
+    if axis is None and x.ndim > 1:
+        raise ArgumentError(
+            f"np.cumulative_{f.__name__[3:]}", expected="an axis of an array that has several", got="None"
+        )
+    axis = 0 if axis is None else normalize_axis_index(axis, x.ndim)
+    if initial is not None:
+        shape = [*x.shape[:axis], 1, *x.shape[axis + 1 :]]
+        x = np.concatenate([np.full(shape, initial, x.dtype), x], axis)
+    return f(x, axis)
 
 
 # -- the same, passing over NaN --------------------------------------------------------------------------------------
@@ -158,12 +183,14 @@ def _(a, axis=None, *, keepdims=False):
 
 @composite(np.nanmax)
 def _(a, axis=None, *, keepdims=False):
-    return np.max(without_nan(a, -math.inf), axis, keepdims=keepdims)
+    largest = np.max(without_nan(a, -math.inf), axis, keepdims=keepdims)
+    return np.where(np.all(np.isnan(a), axis, keepdims=keepdims), math.nan, largest)
 
 
 @composite(np.nanmin)
 def _(a, axis=None, *, keepdims=False):
-    return np.min(without_nan(a, math.inf), axis, keepdims=keepdims)
+    smallest = np.min(without_nan(a, math.inf), axis, keepdims=keepdims)
+    return np.where(np.all(np.isnan(a), axis, keepdims=keepdims), math.nan, smallest)
 
 
 @composite(np.nanmean)
@@ -174,16 +201,22 @@ def _(a, axis=None, *, keepdims=False):
 
 @composite(np.nanvar)
 def _(a, axis=None, *, ddof=0, keepdims=False):
-    freedom = np.sum(~np.isnan(a), axis=axis, keepdims=keepdims).astype(a.dtype) - ddof
-    distance = without_nan(a - np.nanmean(a, axis, keepdims=True), 0)
+    distance, freedom = nan_deviation(a, axis, ddof, keepdims)
     return np.sum(distance * distance, axis, keepdims=keepdims) / freedom
 
 
 @composite(np.nanstd)
 def _(a, axis=None, *, ddof=0, keepdims=False):
-    freedom = np.sum(~np.isnan(a), axis=axis, keepdims=keepdims).astype(a.dtype) - ddof
-    distance = without_nan(a - np.nanmean(a, axis, keepdims=True), 0)
+    distance, freedom = nan_deviation(a, axis, ddof, keepdims)
     return euclidean(distance, axis, keepdims=keepdims) / np.sqrt(freedom)
+
+
+def nan_deviation(a, axis, ddof, keepdims):
+    """Each number less the mean of the numbers, 0 for each NaN; and the degrees of freedom, NaN where none are left."""
+    numbers = ~np.isnan(a)
+    freedom = np.sum(numbers, axis=axis, keepdims=keepdims).astype(a.dtype) - ddof
+    distance = np.where(numbers, a - np.nanmean(a, axis, keepdims=True), 0)
+    return distance, np.where(freedom > 0, freedom, math.nan).astype(a.dtype)
 
 
 @composite(np.nancumsum)

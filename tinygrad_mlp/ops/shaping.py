@@ -3,6 +3,7 @@
 import operator
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 from numpy.lib.stride_tricks import sliding_window_view
 
 from tinygrad_mlp.errors import ArgumentError
@@ -36,6 +37,8 @@ def numbers(x):
 
 def put_back(g, x, picked):
     """Bring gradients back to the elements of x that a function picked, told by their numbers."""
+    if x.size == 0:
+        return np.zeros_like(x)
     return np.reshape(scatter(np.ravel(g), np.ravel(picked), (x.size,)), x.shape)
 
 
@@ -48,9 +51,9 @@ def take_index(x, indices, axis, mode):
 
 def take_vjp(g, out, x, indices, axis=None, *, mode="raise"):
     """Add each gradient to the element that was taken."""
-    if axis is None:
+    if axis is None or x.ndim == 0:
         return np.reshape(take_vjp(g, out, np.ravel(x), indices, 0, mode=mode), x.shape)
-    return scatter(g, take_index(x, indices, axis, mode), x.shape)
+    return scatter(g, take_index(x, indices, axis, mode), x.shape) if x.size else np.zeros_like(x)
 
 
 def take_along_axis_vjp(g, _, x, indices, axis=-1):
@@ -100,7 +103,7 @@ def pad_vjp(g, _, x, pad_width, mode="constant", *, constant_values=0):
 # -- new shapes ------------------------------------------------------------------------------------------------------
 derivative(np.reshape,          reshape_vjp)
 derivative(np.ravel,            lambda g, out, x, order="C": reshape_vjp(g, out, x, None, order))
-derivative(np.transpose,        lambda g, _, x, axes=None: np.transpose(g, None if axes is None else np.argsort([a % x.ndim for a in axes])))
+derivative(np.transpose,        lambda g, _, x, axes=None: np.transpose(g, None if axes is None else np.argsort(normalize_axis_tuple(axes, x.ndim))))
 derivative(np.moveaxis,         lambda g, _, x, source, destination: np.moveaxis(g, destination, source))
 derivative(np.swapaxes,         lambda g, _, x, axis1, axis2: np.swapaxes(g, axis1, axis2))
 derivative(np.expand_dims,      lambda g, _, x, axis: np.reshape(g, x.shape))
@@ -162,7 +165,9 @@ def _(v, k=0):
 
 @composite(np.rollaxis)
 def _(a, axis, start=0):
-    axis, start = axis % a.ndim, start + a.ndim if start < 0 else start
+    axis, start = normalize_axis_index(axis, a.ndim), start + a.ndim if start < 0 else start
+    if not 0 <= start <= a.ndim:
+        raise np.exceptions.AxisError(start, a.ndim, "np.rollaxis: start")
     return np.moveaxis(a, axis, start - 1 if axis < start else start)
 
 

@@ -1,10 +1,11 @@
 """Functions that order elements, and those that rest on an order. Vocabulary of the rules: see `tinygrad_mlp.rules`."""
 
 import math
+from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.errors import ArgumentError
+from tinygrad_mlp.errors import ArgumentError, ShapeError
 from tinygrad_mlp.ops.reductions import folded_axes, merged
 from tinygrad_mlp.rules import composite, constant, derivative
 
@@ -33,34 +34,97 @@ derivative(np.partition,  partition_vjp)
 constant(np.argsort, np.argpartition, np.lexsort, np.searchsorted, np.digitize, np.isin)
 
 
+def following(place):
+    """The place of the element after."""
+    return np.floor(place) + 1
+
+
+# method -> the places of the two elements between which a quantile lies, and the share of the second; or one place
+METHODS: dict[str, tuple[Any, ...]] = {
+    "linear": (np.floor, following, lambda place: place - np.floor(place)),
+    "lower": (np.floor,),
+    "higher": (np.ceil,),
+    "nearest": (np.rint,),
+    "midpoint": (np.floor, following, lambda place: (np.ceil(place) - np.floor(place)) / 2),
+}
+
+
+def neighbours(a, axes, q, skip_nan, places):
+    """Whether the result is a number, the place q (n - 1) in the order, and the elements at some places near it.
+
+    All have the quantiles along their first axis. NaNs come last in the order: they make the result NaN, or, with
+    ``skip_nan``, do not count.
+    """
+    ordered = np.moveaxis(np.sort(merged(a, axes), axis=-1), -1, 0)
+    count = np.sum(~np.isnan(ordered), axis=0)
+    known = count > 0 if skip_nan else count == len(ordered)
+    if not skip_nan:
+        count = np.full_like(count, len(ordered))
+    place = np.reshape(q, (-1,) + (1,) * count.ndim) * np.maximum(count - 1, 0).astype(q.dtype)
+    last = np.maximum(count - 1, 0)
+    return known, place, *(np.take_along_axis(ordered, np.minimum(f(place).astype(int), last), axis=0) for f in places)
+
+
+def quantiles(where, a, q, axis, method, keepdims, skip_nan):
+    """Quantiles along any axes, the elements of q in front."""
+    axes = folded_axes(a, axis)
+    q = np.asarray(q, a.dtype if isinstance(q, (int, float)) else None)
+    if not np.all((q >= 0) & (q <= 1)):
+        raise ArgumentError(where, expected="quantiles from 0 to 1, or percentiles from 0 to 100", got=str(q))
+    if method not in METHODS:
+        raise ArgumentError(where, expected=f"a method of {', '.join(METHODS)} on a Tensor", got=repr(method))
+    if a.size == 0 and skip_nan:
+        return np.mean(a, axis, keepdims=keepdims)
+    if any(a.shape[i] == 0 for i in axes):
+        raise ShapeError(where, expected="elements along the axis", got=f"an array of shape {a.shape}")
+    known, place, *found = neighbours(a, axes, q, skip_nan, METHODS[method][:2])
+    values = found[0]
+    if len(found) == 2:
+        share, step = METHODS[method][2](place), found[1] - found[0]
+        values = np.where(share < 0.5, found[0] + step * share, found[1] - step * (1 - share))
+    return arranged(np.where(known, values, math.nan), a, axes, q.shape, keepdims)
+
+
+def middle(a, axis, keepdims, skip_nan):
+    """The median along any axes: the mean of the two elements in the middle; NaN of nothing."""
+    axes = folded_axes(a, axis)
+    if a.size == 0:
+        return np.mean(a, axis, keepdims=keepdims)
+    known, _, below, above = neighbours(a, axes, np.array(0.5), skip_nan, (np.floor, np.ceil))
+    return arranged(np.where(known, below / 2 + above / 2, math.nan).astype(a.dtype), a, axes, (), keepdims)
+
+
+def arranged(values, a, axes, shape, keepdims):
+    """Quantiles in their shape, before the axes of ``a`` that are left."""
+    values = np.reshape(values, shape + values.shape[1:])
+    return np.expand_dims(values, [len(shape) + i for i in axes]) if keepdims else values
+
+
 @composite(np.quantile)
 def _(a, q, axis=None, *, method="linear", keepdims=False):
-    ordered = np.sort(merged(a, axis), axis=-1)
-    place = np.asarray(q) * (ordered.shape[-1] - 1)
-    low, high = np.floor(place).astype(int), np.ceil(place).astype(int)
-    shares = {
-        "linear": place - low,
-        "lower": 0 * place,
-        "higher": 0 * place + 1,
-        "midpoint": 0 * place + 0.5,
-        "nearest": np.rint(place) - low,
-    }
-    if method not in shares:
-        raise ArgumentError("np.quantile", expected=f"a method of {', '.join(shares)} on a Tensor", got=repr(method))
-    share = shares[method].astype(a.dtype)
-    values = ordered[..., low] * (1 - share) + ordered[..., high] * share
-    # A NaN comes last in the order, and makes the result NaN, as in NumPy.
-    last = np.expand_dims(ordered[..., -1], tuple(range(-place.ndim, 0)))
-    values = np.where(np.isnan(last), math.nan, values)
-    values = np.moveaxis(values, range(-place.ndim, 0), range(place.ndim))
-    return np.expand_dims(values, [place.ndim + i for i in folded_axes(a, axis)]) if keepdims else values
+    return quantiles("np.quantile", a, q, axis, method, keepdims, skip_nan=False)
+
+
+@composite(np.nanquantile)
+def _(a, q, axis=None, *, method="linear", keepdims=False):
+    return quantiles("np.nanquantile", a, q, axis, method, keepdims, skip_nan=True)
 
 
 @composite(np.percentile)
 def _(a, q, axis=None, *, method="linear", keepdims=False):
-    return np.quantile(a, np.asarray(q) / 100, axis, method=method, keepdims=keepdims)
+    return quantiles("np.percentile", a, np.true_divide(q, a.dtype.type(100)), axis, method, keepdims, skip_nan=False)
+
+
+@composite(np.nanpercentile)
+def _(a, q, axis=None, *, method="linear", keepdims=False):
+    return quantiles("np.nanpercentile", a, np.true_divide(q, a.dtype.type(100)), axis, method, keepdims, skip_nan=True)
 
 
 @composite(np.median)
 def _(a, axis=None, *, keepdims=False):
-    return np.quantile(a, 0.5, axis, keepdims=keepdims)
+    return middle(a, axis, keepdims, skip_nan=False)
+
+
+@composite(np.nanmedian)
+def _(a, axis=None, *, keepdims=False):
+    return middle(a, axis, keepdims, skip_nan=True)
