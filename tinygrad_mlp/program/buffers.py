@@ -6,8 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.program.instructions import Attribute, Instruction, Method, Variable
+from tinygrad_mlp.program.instructions import Attribute, Instruction, Method, Result, Variable
 from tinygrad_mlp.program.passes import lowered
+
+SYMBOLS = {
+    np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/", np.less: "<", np.less_equal: "<=",
+    np.greater: ">", np.greater_equal: ">=",
+}  # fmt: skip
 
 Layout = tuple[tuple[int, ...], Any, tuple[int, ...]]
 
@@ -56,6 +61,12 @@ def overwritable(instruction: Instruction, memory: Variable) -> bool:
     return all(v is memory and v.shape == instruction.results[0].shape for v in instruction.reads if v.memory is memory)
 
 
+def on_scalars(instruction: Instruction) -> bool:
+    """Whether a call is on scalars alone, which Python's operators take to the same result in less time."""
+    scalars = bool(instruction.reads) and all(v.scalar for v in instruction.reads)
+    return scalars and not instruction.params and len(instruction.args) == 2
+
+
 def takes_out(instruction: Instruction) -> bool:
     """Whether NumPy can be told where to put the result."""
     function, _, params = lowered(instruction)
@@ -64,6 +75,8 @@ def takes_out(instruction: Instruction) -> bool:
         return False
     if isinstance(function, np.ufunc):
         return function.nout == 1
+    if function is np.zeros_like:
+        return len(instruction.args) == 1 and set(params) <= {"order", "dtype", "shape"}
     if function == Method("copy"):
         return not params and len(instruction.args) == 1
     return isinstance(getattr(function, "__self__", None), np.ufunc) and function.__name__ == "reduce"
@@ -90,7 +103,9 @@ def dense(layout: Layout) -> bool:
 class Code:
     """The lines of a runnable function, and the objects that their names stand for."""
 
-    def __init__(self, instructions: list[Instruction], outputs: list[Variable], arguments: list[Variable]) -> None:
+    def __init__(
+        self, instructions: list[Instruction], outputs: list[Variable], arguments: list[Variable], result: Any
+    ) -> None:
         places, layouts = planned(instructions, outputs)
         self.layouts = layouts
         self.places = {v: n for v, n in places.items() if dense(layouts[n])}
@@ -99,7 +114,8 @@ class Code:
         self.functions: dict[Any, str] = {}
         self.arguments = [self.name(v) for v in arguments]
         self.lines = [self.line(instruction) for instruction in instructions]
-        self.outputs = [self.name(v) for v in outputs]
+        self.outputs = outputs
+        self.result = self.text(result)
 
     def name(self, variable: Variable) -> str:
         """The name of a variable; a constant brings its array along."""
@@ -127,11 +143,20 @@ class Code:
             return "{" + ", ".join(f"{k!r}: {self.text(v)}" for k, v in value.items()) + "}"
         if isinstance(value, slice):
             return f"slice({self.text(value.start)}, {self.text(value.stop)}, {self.text(value.step)})"
+        if isinstance(value, Result):
+            return self.returned(value)
         if value is None or type(value) in (bool, int, str) or value is Ellipsis:
             return repr(value)
         name = f"k{len(self.objects)}"
         self.objects[name] = value
         return name
+
+    def returned(self, item: Result) -> str:
+        """One of the results."""
+        value = item.number if item.index is None else self.outputs[item.index]
+        scalar = value.scalar if isinstance(value, Variable) else True
+        text = f"{self.function(np.asarray)}({self.text(value)})" if item.array and scalar else self.text(value)
+        return f"{self.function(item.present)}({text})" if item.tensor else text
 
     def line(self, instruction: Instruction) -> str:
         """One instruction as a line of Python."""
@@ -143,6 +168,10 @@ class Code:
             call = f"{words[0]}[{words[1]}]"
         elif function is operator.setitem:
             return f"{words[0]}[{words[1]}] = {words[2]}"
+        elif function in SYMBOLS and on_scalars(instruction):
+            call = f"{words[0]} {SYMBOLS[function]} {words[1]}"
+        elif function is np.zeros_like and buffer is not None:
+            return f"{self.name(instruction.results[0])} = b{buffer}; b{buffer}.fill(0)"
         elif isinstance(function, Attribute):
             call = f"{words[0]}.{function.name}"
         elif isinstance(function, Method) and buffer is None:
@@ -168,15 +197,15 @@ class Code:
         """The function as text."""
         buffers = "".join(f"b{n}, " for n in range(len(self.layouts)))
         body = [f"{buffers}= buffers"] if buffers else []
-        body += [*self.lines, f"return [{', '.join(self.outputs)}]"]
+        body += [*self.lines, f"return {self.result}"]
         arguments = ", ".join(["buffers", *self.arguments])
         return f"def run({arguments}):\n" + "".join(f"    {line}\n" for line in body)
 
-    def compiled(self) -> Callable[..., list[Any]]:
+    def compiled(self) -> Callable[..., Any]:
         """The function."""
         space = dict(self.objects)
         exec(compile(self.source(), "<program>", "exec"), space)  # noqa: S102 - text of our own making
-        run: Callable[..., list[Any]] = space["run"]
+        run: Callable[..., Any] = space["run"]
         return run
 
     def workspace(self) -> list[Any]:

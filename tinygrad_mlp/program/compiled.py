@@ -13,7 +13,7 @@ from tinygrad_mlp.errors import CompileError
 from tinygrad_mlp.graph import Node, backward_observer
 from tinygrad_mlp.program.buffers import Code
 from tinygrad_mlp.program.draws import noted_generator
-from tinygrad_mlp.program.instructions import Instruction, Unmet, Variable, demand, demand_shape, mapped
+from tinygrad_mlp.program.instructions import Instruction, Result, Unmet, Variable, demand, demand_shape, mapped
 from tinygrad_mlp.program.notes import Note, Notes, real, refuse
 from tinygrad_mlp.program.passes import optimized
 from tinygrad_mlp.program.surroundings import Place, Surroundings
@@ -39,16 +39,18 @@ class Compiled:
         self.__doc__ = f.__doc__
 
     def __call__(self, *args: Any, **params: Any) -> Any:
+        if nested.get() or tensor.observer.get() is not None:
+            return self.f(*args, **params)  # inside grad or debug(): those want to see the ops
         leaves: list[Any] = []
         key = (tensor.grad_enabled.get(), signature((args, params), leaves))
-        if nested.get() or tensor.observer.get() is not None or any(foreign(x) for x in leaves):
-            return self.f(*args, **params)  # inside grad, debug() or another program: those want to see the ops
         for program in reversed(self.programs):
             if program.key == key and program.fits(leaves):
                 try:
                     return program(leaves)
                 except Unmet:  # as if it had not run
                     return self.f(*args, **params)
+        if any(foreign(leaf) for leaf in leaves):  # of another library, or of a program that this becomes a part of
+            return self.f(*args, **params)
         program, result = write(self.f, args, params, key, leaves)
         self.programs = [*self.programs[1 - LIMIT :], program]
         return result
@@ -124,7 +126,7 @@ class Program:
             if isinstance(item, Output):
                 item.place(found, self.outputs)
         inputs = [*(v for v in arguments if v is not None), *self.outside]
-        self.code = Code(self.instructions, self.outputs, inputs)
+        self.code = Code(self.instructions, self.outputs, inputs, result)
         self.run = self.code.compiled()
         self.may_stop = any(i.function in (demand, demand_shape) for i in self.instructions) and any(
             i.writes is not None or (i.effect and i.function not in (demand, demand_shape)) for i in self.instructions
@@ -166,17 +168,16 @@ class Program:
             buffers = self.code.workspace()
         before = self.state() if self.may_stop else None
         try:
-            results = self.run(buffers, *values)
+            return self.run(buffers, *values)
         except Unmet:
             for array, content in before or ():
                 restore(array, content)
             raise
         finally:
             self.spare.append(buffers)
-        return mapped(self.result, lambda item: item.present(results) if isinstance(item, Output) else item)
 
 
-class Output:
+class Output(Result):
     """An array among the results.
 
     Attributes
@@ -186,7 +187,7 @@ class Output:
         Of the run in which the program was written.
     """
 
-    __slots__ = ("array", "carries", "index", "name", "number", "tensor", "value", "variable")
+    __slots__ = ("carries", "name", "value", "variable")
 
     def __init__(self, variable: Variable, value: Any, like: Tensor | None) -> None:
         self.variable = variable
@@ -207,13 +208,8 @@ class Output:
             self.number = value
         self.value = None
 
-    def present(self, results: list[Any]) -> Any:
-        """What the caller gets."""
-        value = self.number if self.index is None else results[self.index]
-        if self.array and isinstance(value, np.generic):
-            value = np.asarray(value)
-        if not self.tensor:
-            return value
+    def present(self, value: Any) -> Tensor:
+        """The Tensor that the caller gets."""
         tensor = Tensor(value, name=self.name)
         if self.carries:
             tensor.node = Node(compiled_function, None)

@@ -140,3 +140,30 @@ def demand_shape(x: Any, shape: tuple[int, ...]) -> None:
     """An instruction: go on only if an array whose shape depends on values has the shape it had."""
     if np.shape(x) != shape:
         raise Unmet
+
+
+class Result:
+    """A place in what the function returns: an output of the program, or a number that is known.
+
+    Attributes
+    ----------
+    index : int or None
+        Position among the outputs.
+    number : object
+        The value, where there is no output.
+    array : bool
+        Whether a scalar of NumPy's becomes an array.
+    tensor : bool
+        Whether `present` makes a Tensor of it.
+    """
+
+    __slots__ = ("array", "index", "number", "tensor")
+
+    array: bool
+    index: int | None
+    number: Any
+    tensor: bool
+
+    def present(self, value: Any) -> Any:
+        """What the caller gets."""
+        raise NotImplementedError

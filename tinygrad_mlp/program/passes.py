@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.program.instructions import Instruction, Method, Variable, mapped, variables_in
+from tinygrad_mlp.program.instructions import Attribute, Instruction, Method, Variable, mapped, variables_in
 
 Instructions = list[Instruction]
 
@@ -184,6 +184,15 @@ def without_unused(instructions: Instructions, outputs: Iterable[Variable]) -> I
     return kept[::-1]
 
 
+def transposes(function: Callable[..., Any], args: tuple[Any, ...], params: dict[str, Any]) -> bool:
+    """Whether a call is ``x.T`` of a matrix."""
+    if not args or not isinstance(args[0], Variable) or len(args[0].shape) != 2 or params:
+        return False
+    return (function is np.transpose and len(args) == 1) or (
+        function is np.swapaxes and len(args) == 3 and (args[1] - args[2]) % 2 == 1
+    )
+
+
 def is_view(instruction: Instruction) -> bool:
     """Whether the result looks at the memory of an operand."""
     result = instruction.results[0] if len(instruction.results) == 1 else None
@@ -193,6 +202,8 @@ def is_view(instruction: Instruction) -> bool:
 def lowered(instruction: Instruction) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
     """The same call without the wrapper in Python that NumPy puts around reductions of an array."""
     function, args, params = instruction.function, instruction.args, instruction.params
+    if transposes(function, args, params):
+        return Attribute("T"), args[:1], {}
     name = function.name if isinstance(function, Method) else getattr(function, "__name__", "")
     ufunc = REDUCTIONS.get(name) if isinstance(function, Method) or function in WRAPPERS else None
     array = args[0] if args and isinstance(args[0], Variable) else None

@@ -4,14 +4,14 @@ import keyword
 import operator
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mlp.program.instructions import Attribute, Instruction, Method, Variable, demand, demand_shape
 from tinygrad_mlp.program.literals import expression, path_of
-from tinygrad_mlp.program.passes import is_view, lowered
+from tinygrad_mlp.program.passes import is_view, lowered, transposes
 
 WIDTH = 96
 COLUMN = 64
@@ -134,6 +134,8 @@ class Text:
     def into(self, instruction: Instruction, buffer: int) -> str:
         """A call that puts its result into a buffer."""
         function, args, params = lowered(instruction)
+        if function is np.zeros_like:
+            return f"b{buffer}; b{buffer}.fill(0)"
         if isinstance(function, Method):  # x.copy()
             return f"b{buffer}; np.copyto(b{buffer}, {self.word(args[0])})"
         words = [*map(self.word, args), *(f"{name}={self.word(value)}" for name, value in params.items())]
@@ -239,13 +241,6 @@ class Text:
             ends = ["" if end is None else self.word(end) for end in (value.start, value.stop, value.step)]
             return ":".join(ends if value.step is not None else ends[:2])
         return "..." if value is Ellipsis else self.word(value)
-
-
-def transposes(function: Callable[..., Any], args: tuple[Any, ...], params: dict[str, Any]) -> bool:
-    """Whether a call is ``x.T`` of a matrix."""
-    if not args or not isinstance(args[0], Variable) or len(args[0].shape) != 2 or params:
-        return False
-    return (function is np.transpose and len(args) == 1) or (function is np.swapaxes and (args[1] - args[2]) % 2 == 1)
 
 
 def bound(operand: tuple[str, int], level: int) -> str:
