@@ -116,6 +116,10 @@ def parser() -> Parser:
         "--no-compile", action="store_false", dest="compile",
         help="Compute gradients by the tape instead of by a NumPy program: slower, with the same bits.",
     )  # fmt: skip
+    train.add_argument(
+        "--ranks", type=at_least(1), metavar="N",
+        help="Train on N processes of this machine, each on a share of every batch. Needs the extra mpi.",
+    )  # fmt: skip
     train.set_defaults(run=run_train)
 
     evaluate = commands.add_parser("eval", help="Measure a trained network on the test images.")

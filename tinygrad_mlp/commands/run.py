@@ -7,6 +7,7 @@ import os
 import shlex
 import sys
 import time
+from contextlib import redirect_stdout
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,7 @@ from tinygrad_mlp.ops.losses import cross_entropy
 from tinygrad_mlp.train import checkpoint
 from tinygrad_mlp.train.callbacks import Checkpoint, EarlyStopping, Log, Progress
 from tinygrad_mlp.train.evaluation import predict
+from tinygrad_mlp.train.ranks import Ranks, started_by_mpi
 from tinygrad_mlp.train.trainer import Trainer
 
 Array = np.ndarray[Any, Any]
@@ -71,6 +73,10 @@ def train(config: Config, directory: Path | None, *, resume: bool = False, compi
     check_labels(data.test.labels, classes, config.data)
     sizes = [data.train.images[0].size, *config.hidden, classes]
     model = build(sizes, config)
+    ranks = Ranks() if started_by_mpi() else None
+    settings = asdict(config) | {"sizes": sizes, "digests": digests(data)}
+    if ranks is not None and ranks.rank:
+        return follow(ranks, config, settings, model, data, compile=compile)
     if directory is None:
         directory = new_directory()
     else:
@@ -81,7 +87,6 @@ def train(config: Config, directory: Path | None, *, resume: bool = False, compi
                 "--out", expected="a directory without a run in it", got=str(directory),
                 fix=f"Choose another, or go on with it: {resuming(directory)}",
             )  # fmt: skip
-        settings = asdict(config) | {"sizes": sizes, "digests": digests(data)}
         begun = resume and (directory / "last.npz").exists()
         saved = checkpoint.read_progress(directory / "last.npz") if begun else None
         if saved is not None:
@@ -93,18 +98,39 @@ def train(config: Config, directory: Path | None, *, resume: bool = False, compi
         if not (directory / "config.toml").exists() or Config(**Config.read(directory / "config.toml")) != config:
             write_atomically(directory / "config.toml", config.toml())
         try:
+            if ranks is not None:
+                ranks.tell((directory, saved))
             with threadpool_limits(config.threads, user_api="blas"):
-                return train_in(directory, config, settings, model, data, saved, compile=compile)
+                return train_in(directory, config, settings, model, data, saved, compile=compile, ranks=ranks)
         except KeyboardInterrupt:
             print(f"\ngo on with: {resuming(directory)}", file=sys.stderr)
             raise
 
 
+def follow(
+    ranks: Ranks, config: Config, settings: dict[str, Any], model: nn.MLP, data: MNIST, *, compile: bool
+) -> float:
+    """Train along with rank 0, which alone says and writes something, and which Ctrl-C ends for all."""
+    from threadpoolctl import threadpool_limits
+
+    directory, saved = ranks.tell(None)
+    with (
+        Path(os.devnull).open("w") as nowhere,
+        redirect_stdout(nowhere),
+        threadpool_limits(config.threads, user_api="blas"),
+    ):
+        try:
+            return train_in(directory, config, settings, model, data, saved, compile=compile, ranks=ranks)
+        except KeyboardInterrupt:
+            return math.nan
+
+
 def train_in(
     directory: Path, config: Config, settings: dict[str, Any], model: nn.MLP, data: MNIST,
-    saved: dict[str, Any] | None, *, compile: bool,
+    saved: dict[str, Any] | None, *, compile: bool, ranks: Ranks | None,
 ) -> float:  # fmt: skip
     """Train in a directory that is ours, from its last checkpoint if there is one; the accuracy on the test images."""
+    first = ranks is None or ranks.rank == 0
     kept, held_out = split(data.train.labels, np.random.default_rng([config.seed, 2]))
     images, labels = data.train.images[kept], data.train.labels[kept]
     validation = data.train.images[held_out], data.train.labels[held_out]
@@ -114,9 +140,13 @@ def train_in(
         config.make_optimizer(model.named_parameters(), steps),
         partial(cross_entropy, label_smoothing=config.label_smoothing),
         clip_norm=config.clip_norm,
-        callbacks=[EarlyStopping("val_loss", config.patience), Log(directory), Checkpoint(directory), Progress()],
+        callbacks=[
+            EarlyStopping("val_loss", config.patience),
+            *([Log(directory), Checkpoint(directory), Progress()] if first else []),
+        ],
         config=settings,
         compile=compile,
+        ranks=ranks,
     )
     if saved is not None:
         trainer.resume(directory / "last.npz")
@@ -127,6 +157,8 @@ def train_in(
             say("training had ended there for want of a new best; with more --patience it goes on")
     smoothed = smoothing_note(config, model.sizes[-1])
     threads = f"{config.threads} thread{'' if config.threads == 1 else 's'}"
+    if ranks is not None:
+        threads += f" on each of {ranks.size} ranks"
     say(f"{'-'.join(map(str, model.sizes))} MLP, {sum(p.size for p in model.parameters()):,} parameters; "
         f"{config.epochs} epochs of {steps} steps, {threads}")  # fmt: skip
     say(f"{len(labels):,} images to train on; {len(held_out):,} to validate, drawn by the seed from each class")
@@ -136,7 +168,7 @@ def train_in(
     history = trainer.fit((images, labels), validation, config.epochs, config.batch_size, shuffle)
     logits = predict(model, data.test.images)
     accuracy = float(np.mean(logits.argmax(axis=1) == data.test.labels))
-    if history:
+    if history and first:
         history[-1]["test_accuracy"] = accuracy
         history.save_json(directory / "history.json")
         history.save_csv(directory / "history.csv")

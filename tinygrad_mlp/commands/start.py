@@ -1,19 +1,26 @@
 """What ``tinygrad-mlp train`` begins or goes on with: which settings, and which directory."""
 
 import argparse
+import os
 import shlex
+import shutil
+import sys
 from dataclasses import asdict, fields
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from tinygrad_mlp.commands.config import Config, shown
-from tinygrad_mlp.errors import ArgumentError
+from tinygrad_mlp.errors import ArgumentError, MissingExtraError
+from tinygrad_mlp.train.ranks import started_by_mpi
 
 
 def run_train(options: argparse.Namespace) -> None:
     """``tinygrad-mlp train``."""
     from tinygrad_mlp.commands import run
 
+    if hasattr(options, "ranks") and not started_by_mpi():
+        start_ranks(options.ranks)
     given = {f.name: getattr(options, f.name) for f in fields(Config) if hasattr(options, f.name)}
     settings = Config.read(options.config) | given if hasattr(options, "config") else given
     config = Config(**settings)
@@ -22,6 +29,22 @@ def run_train(options: argparse.Namespace) -> None:
         directory = to_resume(options.resume, directory)
         config = resumed(config, settings, directory)
     run.train(config, directory, resume=hasattr(options, "resume"), compile=getattr(options, "compile", True))
+
+
+def start_ranks(count: int) -> NoReturn:
+    """Become ``mpiexec``, which runs this very command line on so many ranks."""
+    beside = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    mpiexec = shutil.which("mpiexec", path=beside)
+    if find_spec("mpi4py") is None or mpiexec is None:
+        raise MissingExtraError(
+            "--ranks", expected="mpi4py and mpiexec", got="none",
+            fix="Install them: pip install 'tinygrad-mlp[mpi]'.",
+        )  # fmt: skip
+    threads = max(1, (os.cpu_count() or 1) // count)  # said before NumPy is imported, which makes its threads then
+    environment = {"OPENBLAS_NUM_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)} | os.environ
+    sys.stdout.flush()
+    program = [sys.executable, "-m", "mpi4py", "-m", "tinygrad_mlp", *sys.argv[1:]]
+    os.execve(mpiexec, [mpiexec, "-n", str(count), *program], environment)  # noqa: S606 - a program that we found
 
 
 def to_resume(named: Path | None, out: Path | None) -> Path:

@@ -23,6 +23,7 @@ from tinygrad_mlp.train.history import History
 from tinygrad_mlp.train.interrupt import on_ctrl_c
 from tinygrad_mlp.train.jsonable import jsonable
 from tinygrad_mlp.train.malloc import keep_freed_memory
+from tinygrad_mlp.train.ranks import Ranks
 from tinygrad_mlp.validation import generator
 
 Pair = tuple[Any, Any]
@@ -86,6 +87,9 @@ class Trainer:
     compile : bool
         Whether to run the loss and its gradients as a NumPy program (`tinygrad_mlp.compile`), which gives the same bits
         in less time. Where that cannot be done, a warning says why, and training goes on without.
+    ranks : Ranks, optional
+        The processes that train together: each calls `fit` with the same arguments, and ``batch_size`` counts the
+        examples of all. See `tinygrad_mlp.train.ranks`.
 
     Attributes
     ----------
@@ -124,11 +128,13 @@ class Trainer:
         callbacks: Iterable[Callback] = (),
         config: dict[str, Any] | None = None,
         compile: bool = True,
+        ranks: Ranks | None = None,
     ) -> None:
         self.model = model
         self.optimizer = optimizer
         self.loss = loss
         self.clip_norm = clip_norm
+        self.ranks = ranks
         self.callbacks = list(callbacks)
         for callback in self.callbacks:
             if not isinstance(callback, Callback):
@@ -254,6 +260,8 @@ class Trainer:
         self.interrupted = False
         self.model.train()
         keep_freed_memory()
+        if self.ranks is not None:
+            self.ranks.begin(self.model)
         with on_ctrl_c(self._interrupt), ExitStack() as ends:
             for callback in reversed(self.callbacks):  # a stack, so that each is told whatever the others raise
                 ends.callback(callback.on_fit_end, self)
@@ -261,6 +269,8 @@ class Trainer:
             while self.epoch < epochs and not (self.stop or self.interrupted):
                 self._run_epoch(train, validation, batch_size)
         if self.interrupted:
+            if self.ranks is not None:
+                self.ranks.any(self.interrupted)  # which waits until all have saved what they save
             raise KeyboardInterrupt
         return self.history
 
@@ -269,9 +279,11 @@ class Trainer:
         for x, y in self._rest_of_epoch(train, batch_size):
             self.last_lr = self.optimizer.lr
             self.last_loss = self.step(x, y)
-            self._loss_sum += self.last_loss * len(y)
+            self._loss_sum += self.last_loss * min(batch_size, len(train[0]) - self.batch * batch_size)
             self.batch += 1
             self._seconds = time.perf_counter() - started
+            if self.interrupted and self.ranks is not None:
+                self.ranks.check_same(self.model)
             self._call("on_step_end")
             if self.interrupted:
                 return
@@ -289,30 +301,36 @@ class Trainer:
             }
         )
         self.batch, self._loss_sum, self._seconds = 0, 0.0, 0.0
+        if self.ranks is not None:
+            self.ranks.check_same(self.model)
         self._call("on_epoch_end")
+        if self.ranks is not None:
+            self.stop = self.ranks.any(self.stop)
 
     def _rest_of_epoch(self, train: Pair, batch_size: int) -> Iterator[Pair]:
         """The batches still to do. Their order follows from the state of ``rng`` at the start of the epoch."""
         bits = self._rng.bit_generator
         if self.batch == 0:
             self._shuffle_state = bits.state
-            shuffled = batches(*train, batch_size, rng=self._rng)
+            shuffled = batches(*train, batch_size, rng=self._rng, part=self._part)
         else:
             state, bits.state = bits.state, self._shuffle_state
-            shuffled = batches(*train, batch_size, rng=self._rng)
+            shuffled = batches(*train, batch_size, rng=self._rng, part=self._part)
             bits.state = state
         return islice(shuffled, self.batch, self.batches_per_epoch)
 
     @np.errstate(over="ignore", divide="ignore", invalid="ignore")  # what is not finite raises, which says more
     def step(self, x: Any, y: Any) -> float:
-        """One update of the parameters from one batch; the loss before it."""
+        """One update of the parameters from one batch, or with ``ranks`` from our share of it; the loss before it."""
         self.optimizer.zero_grad()
 
         def check(value: float) -> None:
             if not math.isfinite(value):
                 self._diverged(x, y, f"a loss of {value}")
 
-        value = self._loss_and_gradients(x, y, check)
+        value = self._loss_and_gradients(x, y, check) if len(y) else 0.0
+        if self.ranks is not None:
+            value, self.interrupted = self.ranks.average(self.optimizer.params, value, len(y))
         if self.optimizer.step_count == 0:
             warn_of_untrained_parameters(self.model, self.optimizer, stacklevel=6)
         if self.clip_norm is not None:
@@ -331,9 +349,11 @@ class Trainer:
         NonFiniteError
             If the loss is NaN or infinite.
         """
-        loss_sum, right, classes = 0.0, 0, False
+        loss_sum, right, classes = 0.0, 0.0, False
         with evaluating(self.model):
-            for inputs, targets in batches(x, y, batch_size):
+            for inputs, targets in batches(x, y, batch_size, part=self._part):
+                if not len(targets):
+                    continue  # on more ranks than examples
                 output = self.model(prepare(inputs))
                 value = float(self.loss(output, targets))
                 if not math.isfinite(value):
@@ -342,6 +362,9 @@ class Trainer:
                 classes = y.dtype.kind in "iu" and y.ndim == 1 and output.ndim == 2
                 if classes:
                     right += int(np.count_nonzero(output.argmax(axis=1) == targets))
+        if self.ranks is not None:
+            loss_sum, right, known = self.ranks.sums(loss_sum, right, classes)
+            classes = known > 0
         return loss_sum / len(x), right / len(x) if classes else None
 
     def _diverged(self, x: Any, y: Any, got: str) -> NoReturn:
@@ -352,4 +375,11 @@ class Trainer:
             getattr(callback, hook)(self)
 
     def _interrupt(self) -> None:
-        self.interrupted = True
+        if self.ranks is None:
+            self.interrupted = True
+        else:
+            self.ranks.pressed = True  # until the next step tells the others
+
+    @property
+    def _part(self) -> tuple[int, int]:
+        return (0, 1) if self.ranks is None else self.ranks.part
