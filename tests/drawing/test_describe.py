@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import tinygrad_mlp as tg
 from tinygrad_mlp.drawing import op_labels
-from tinygrad_mlp.drawing.describe import describe
+from tinygrad_mlp.drawing.describe import describe, study
 from tinygrad_mlp.drawing.picture import Kind, State
 from tinygrad_mlp.drawing.rule_errors import rule_errors
 from tinygrad_mlp.drawing.styles import THEMES
@@ -286,6 +286,18 @@ def test_equations_of_the_document_are_named_and_others_are_not():
     assert told == ["δz", "δz,", "∇b₂", "δh", "∇W₂", "δa₁", "δa₁,", "∇b₁", "∇W₁"]
     deeper = describe(mlp_loss(tg.nn.MLP(6, 5, 5, 3, rng=0)))
     assert {equation for s in deeper.steps for equation in s.equations} == {""}
+
+
+def test_a_page_has_an_equation_for_each_gradient_of_any_network():
+    """Property: each edge of the backward pass has one; that of a matrix product is the book's."""
+    model = tg.nn.Sequential(tg.nn.Linear(6, 5, rng=0), tg.nn.LayerNorm(5), np.tanh, tg.nn.Linear(5, 3, rng=1))
+    x = tg.Tensor(np.ones((4, 6), np.float32), name="x")
+    loss = tg.cross_entropy(model(x), np.array([0, 1, 2, 0]))
+    found = study(loss, model=model, histograms=True).numbers
+    assert set(found.equations) == set(found.flow.edges)
+    assert "∇0_weight = x.T @ δmatmul" in found.equations.values()
+    assert "∇3_bias = δadd_4.sum(axis=0)" in found.equations.values()
+    assert all(text[0] in "∇δ" or "; δ" in text for text in found.equations.values())
 
 
 def test_several_outputs_share_the_picture():

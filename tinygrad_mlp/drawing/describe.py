@@ -7,7 +7,6 @@ from typing import Any
 from tinygrad_mlp.drawing.backward import Flow, backward_pass
 from tinygrad_mlp.drawing.builder import Outline, outline
 from tinygrad_mlp.drawing.costs import Cost, measure_costs
-from tinygrad_mlp.drawing.equations import equations
 from tinygrad_mlp.drawing.fill import Numbers, fill_boxes, grouped, make_edges, pair
 from tinygrad_mlp.drawing.fit import Folder
 from tinygrad_mlp.drawing.kept import Memory
@@ -114,8 +113,9 @@ def study(
     if flow.problem:
         notes.append(f"no gradients: {flow.problem}")
     costs = measure_costs(subject.recorded, flow.totals) if profile else {}
-    numbers = Numbers(subject, flow, Memory(subject.recorded), values, histograms, costs)
-    return Study(numbers, Folder(subject.recorded, model, collapse), notes)
+    folder = Folder(subject.recorded, model, collapse)
+    numbers = Numbers(subject, flow, Memory(subject.recorded), values, histograms, costs, folder.modules.names)
+    return Study(numbers, folder, notes)
 
 
 def describe(*things: Any, depth: int | None = None, max_nodes: int = MAX_NODES, **options: Any) -> Picture:
@@ -125,7 +125,7 @@ def describe(*things: Any, depth: int | None = None, max_nodes: int = MAX_NODES,
 
 def backward_steps(found: Outline, numbers: Numbers) -> list[Step]:
     """The drawing's backward pass, box by box in the order in which the engine came to them."""
-    names = {edge: equation for output in numbers.subject.outputs for edge, equation in equations(output).items()}
+    names = numbers.equations
     sent: dict[str, dict[str, str]] = {}  # id of a box -> edge along which it sends a gradient -> equation
     for i, uses in enumerate(grouped(found)):
         for use in uses:

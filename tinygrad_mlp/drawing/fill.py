@@ -1,5 +1,6 @@
 """Writes the numbers into the boxes of a drawing, and makes its edges: values, gradients, bytes, health."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,7 +12,7 @@ from tinygrad_mlp.arguments import Traced, plain
 from tinygrad_mlp.drawing.backward import Flow
 from tinygrad_mlp.drawing.builder import Outline, Use
 from tinygrad_mlp.drawing.costs import Cost
-from tinygrad_mlp.drawing.equations import symbols
+from tinygrad_mlp.drawing.equations import equations, symbols
 from tinygrad_mlp.drawing.groups import starred
 from tinygrad_mlp.drawing.kept import Memory
 from tinygrad_mlp.drawing.masks import masked
@@ -20,6 +21,9 @@ from tinygrad_mlp.drawing.op_labels import short, stretched
 from tinygrad_mlp.drawing.picture import Box, Edge, Gradient, Kind, State
 from tinygrad_mlp.drawing.statistics import Statistics, health, measure, norm_of, percent, shape_text
 from tinygrad_mlp.drawing.subject import Subject, leaf
+from tinygrad_mlp.program.equations import equations_of
+
+MOST_EQUATIONS = 500  # ops; the rules of more take longer to write down than the page to draw
 
 
 @dataclass
@@ -32,6 +36,7 @@ class Numbers:
     values: bool
     histograms: bool
     costs: dict[int, Cost]
+    names: dict[int, str]  # of parameters and buffers, as modules have them
 
     def value(self, arrays: Sequence[Any]) -> Statistics | None:
         """What there is to say about the values that one box stands for."""
@@ -71,6 +76,31 @@ class Numbers:
     def symbols(self) -> dict[int, str]:
         """The names that the document gives to results."""
         return {key: name for output in self.subject.outputs for key, name in symbols(output).items()}
+
+    @cached_property
+    def equations(self) -> dict[tuple[int, int], str]:
+        """``(id of a result, id of an operand)`` to the equation of the gradient that flows from one to the other.
+
+        For the network of the document they are the document's; for others, on a page, what the rules compute. A
+        gradient of a parameter is written ∇, any other δ.
+        """
+        found = {edge: text for output in self.subject.outputs for edge, text in equations(output).items()}
+        if found or not self.histograms or len(self.subject.recorded) > MOST_EQUATIONS:
+            return found
+        counts: Counter[str] = Counter()
+        labels: dict[int, str] = {}
+
+        def label(value: Any) -> str:
+            if id(value) not in labels:
+                made = isinstance(value, Traced) and value.node is not None and value.node.function
+                name = self.names.get(id(value)) or getattr(value, "name", None) or (short(made) if made else "x")
+                counts[name] += 1
+                labels[id(value)] = name.replace(".", "_") + (f"_{counts[name]}" if counts[name] > 1 else "")
+            return labels[id(value)]
+
+        for tensor in self.subject.recorded:
+            found |= {(id(tensor), operand): text for operand, text in equations_of(tensor, label).items()}
+        return found
 
     @cached_property
     def masked(self) -> set[int]:

@@ -177,6 +177,8 @@ class Text:
         if isinstance(function, Attribute):
             return f"{self.atom(args[0])}.{function.name}", ATOM
         if isinstance(function, Method):
+            axis = params.get("axis")
+            params = params | {"axis": axis[0]} if isinstance(axis, tuple) and len(axis) == 1 else params
             return f"{self.atom(args[0])}.{function.name}({self.listed(args[1:], params)})", ATOM
         if transposes(function, args, params):
             return f"{self.atom(args[0])}.T", ATOM
