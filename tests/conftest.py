@@ -23,7 +23,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 @pytest.fixture(autouse=True)
 def registry():
     """The registry after each test is what it was before, whatever the test or an example has registered."""
-    kept = [(held, held.copy()) for held in (rules.RULES, rules.CONSTANTS, rules.COMPOSITES)]
+    kept = [(held, held.copy()) for held in (rules.RULES, rules.SEQUENCES, rules.CONSTANTS, rules.COMPOSITES)]
     yield
     for held, before in kept:
         if held != before:

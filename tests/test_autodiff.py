@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 from tables import row
 
 import tinygrad_mlp as tg
-from tinygrad_mlp import autodiff, calls, tensor
+from tinygrad_mlp import autodiff, graph, tensor
 from tinygrad_mlp.errors import ArgumentError, DtypeError, GraphError, ShapeError
 
 numbers = st.integers(-128, 128).map(lambda n: n / 64)  # products of these never underflow
@@ -257,7 +257,7 @@ def test_modes_are_restored_after_an_exception():
         with pytest.raises(ZeroDivisionError):
             tg.grad(fails)(1.0)
         assert not tensor.grad_enabled.get()
-    assert not calls.nested.get()
+    assert not graph.differentiating.get()
 
 
 def test_numbers_and_constants():

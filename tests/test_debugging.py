@@ -194,14 +194,14 @@ def test_other_errors_keep_their_traceback():
 
 
 def test_overwriting_what_the_graph_keeps_raises():
-    x, c, index = leaf(1.0, 2.0), np.ones(2), np.array([0, 1])
+    x, c = leaf(1.0, 2.0), np.ones(2)
     with tg.debug():
-        y = np.exp(x * c)[index]
-        for array in (x.data, c, index, y.data):
+        y = np.exp(x * c)[:2]
+        for array in (x.data, c, y.data):
             with pytest.raises(ValueError, match="read-only"):
                 array[0] = 0
         y.backward(np.ones(2))
-        for array in (x.data, c, index, y.data):
+        for array in (x.data, c, y.data):
             array[0] = 0
 
 

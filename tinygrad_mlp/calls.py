@@ -2,16 +2,13 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mlp.errors import ArgumentError, DtypeError, ShapeError
-from tinygrad_mlp.graph import pullback, topological_order
+from tinygrad_mlp.graph import differentiating, pullback, topological_order
 from tinygrad_mlp.tensor import Tensor, grad_enabled, record
-
-nested: ContextVar[bool] = ContextVar("nested", default=False)  # whether a function is being differentiated right now
 
 
 class Call:
@@ -35,7 +32,7 @@ class Call:
         self, f: Callable[..., Any], args: tuple[Any, ...], argnum: int | tuple[int, ...], params: dict[str, Any]
     ) -> None:
         self.tensors = any_tensor([*args, *params.values()])
-        keep = grad_enabled.get() and (self.tensors or nested.get())
+        keep = grad_enabled.get() and (self.tensors or differentiating.get())
         places = [position(i, len(args)) for i in (argnum if isinstance(argnum, tuple) else (argnum,))]
         arguments = list(args)
         for i in places:
@@ -86,11 +83,11 @@ def differentiate(
 @contextmanager
 def recording() -> Iterator[None]:
     """Record what runs inside, whatever the surroundings say, because it is to be differentiated."""
-    tokens = nested.set(True), grad_enabled.set(True)
+    tokens = differentiating.set(True), grad_enabled.set(True)
     try:
         yield
     finally:
-        nested.reset(tokens[0])
+        differentiating.reset(tokens[0])
         grad_enabled.reset(tokens[1])
 
 

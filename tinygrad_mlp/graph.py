@@ -4,15 +4,18 @@ A `Node` says how a Tensor was made: function, arguments, params. It never holds
 one way, from results back to inputs, and a graph dies the moment its last Tensor goes, without the garbage collector.
 
 Nodes are numbered as they are made. An op always runs after the ops it feeds on, so walking the numbers downwards is a
-topological order, and a leaf edited in place after an op used it shows as a parent younger than its child.
+topological order. Changes of memory are numbered by the same clock, so that a node knows whether one came after it.
 """
 
 import itertools
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from typing import Any
 
-from tinygrad_mlp.arguments import NO_PARAMS, Traced
+import numpy as np
+
+from tinygrad_mlp.arguments import NO_PARAMS, Traced, unfolded
 from tinygrad_mlp.errors import GraphError, ShapeError
 from tinygrad_mlp.rules import RULES, function_name
 
@@ -20,6 +23,52 @@ Visit = Callable[[Any, Any, Any], None]
 
 clock = itertools.count()
 backward_observer: ContextVar[Callable[[dict[int, Any]], Visit] | None] = ContextVar("backward_observer", default=None)
+differentiating: ContextVar[bool] = ContextVar("differentiating", default=False)  # inside a function, by `tg.grad`
+
+
+class Changes:
+    """When the values in a memory last changed by our hands: by ``optimizer.step()``, ``load_state_dict()``, …
+
+    There is one time per memory, whichever Tensors, views and plain arrays look at it; an entry dies with its memory.
+
+    Attributes
+    ----------
+    latest : int
+        The time of the last change of all: ops that ran later need not look further.
+    """
+
+    def __init__(self) -> None:
+        self.latest = -1
+        self.entries: dict[int, list[Any]] = {}  # id of an array that owns memory -> a weak reference to it, the time
+
+    def mark(self, array: Any) -> None:
+        """Say that an array was edited in place. Arrays of other libraries keep their memory to themselves."""
+        owner = memory(array)
+        if not isinstance(owner, np.ndarray):
+            return
+        key = id(owner)
+        self.latest = time = next(clock)
+        entry = self.entries.get(key)
+        if entry is None:
+            self.entries[key] = [weakref.ref(owner, lambda _: self.entries.pop(key, None)), time]
+        else:
+            entry[1] = time
+
+    def after(self, time: int, array: Any) -> bool:
+        """Whether an array was edited in place after ``time``."""
+        entry = self.entries.get(id(memory(array)))
+        return entry is not None and entry[1] > time
+
+
+changes = Changes()  # one for the process, as memory is
+
+
+def memory(array: Any) -> Any:
+    """The array that owns the memory of which an array is a view."""
+    base = getattr(array, "base", None)
+    while isinstance(base, np.ndarray):
+        array, base = base, base.base
+    return array
 
 
 class Node:
@@ -38,7 +87,7 @@ class Node:
     parents : list of Tensor
         Those among its arguments that require a gradient, in their order.
     time : int
-        Position in the order in which ops ran; on a leaf, when its data last changed.
+        Position in the order in which ops ran.
     scope : Scope or None
         The modules that were running, see `tinygrad_mlp.nn.module.Scope`.
     trace : object
@@ -149,20 +198,33 @@ def contributions(
     ``needed``, if given, are the ids of the only parents of interest.
     """
     node = tensor.node
-    inputs, out = (node.args, tensor) if create_graph else (node.arrays, tensor.data)
+    inputs, out = (node.args, tensor) if create_graph else (node.arrays, tensor._data)
     pairs: list[tuple[Any, Any]] = []
     for arg, rule in zip(node.args, RULES[node.function]):  # noqa: B905 - strict=False costs a tenth of a microsecond
         if rule is None:
             continue
         if isinstance(arg, Traced):
-            if arg.node is not None and (needed is None or id(arg) in needed):
+            source = arg.node
+            if (
+                source is not None
+                and (needed is None or id(arg) in needed)
+                and (source.time < node.time or is_parent(arg, node))
+            ):
                 pairs.append((arg, rule(gradient, out, *inputs, **node.params)))
         elif isinstance(arg, (list, tuple)):
-            wanted = [isinstance(x, Traced) and x.node is not None and (needed is None or id(x) in needed) for x in arg]
+            wanted = [is_parent(x, node) and (needed is None or id(x) in needed) for x in arg]
             if any(wanted):
                 parts = rule(gradient, out, *inputs, **node.params)
                 pairs += [pair for pair, want in zip(zip(arg, parts, strict=True), wanted, strict=True) if want]
     return pairs
+
+
+def is_parent(value: Any, node: Node) -> bool:
+    """Whether a gradient flows from a node to a value: it required one when the op ran, and it does now.
+
+    A leaf may have been frozen or unfrozen meanwhile.
+    """
+    return isinstance(value, Traced) and value.node is not None and any(value is parent for parent in node.parents)
 
 
 def dependents(recorded: list[Traced], inputs: set[int]) -> set[int]:
@@ -214,15 +276,15 @@ def pullback(
         if gradient is not None:
             if inputs is not None and id(tensor) in inputs:
                 gradients[id(tensor)] = gradient
+            if changes.latest > node.time:
+                check_unchanged(tensor)
             try:
                 pairs = contributions(tensor, gradient, create_graph, needed)
             except Exception as error:  # raised again, with the op
                 error.add_note(f"in the backward rule of {function_name(node.function)}")
                 raise
             for parent, contribution in pairs:
-                if parent.node.time > node.time:
-                    raise overwritten(tensor, parent)
-                data = parent.data
+                data = parent._data
                 if contribution.shape != data.shape or contribution.dtype != data.dtype:
                     contribution = unbroadcast(contribution, data, node.function)
                 if visit is not None:
@@ -242,12 +304,31 @@ def pullback(
             node.free()
 
 
-def identify(tensor: Traced) -> str:
-    """Name a Tensor in an error message."""
+def check_unchanged(tensor: Traced) -> None:
+    """Raise if an operand of the op that made ``tensor``, or its result, has changed since the op ran."""
+    node = tensor.node
+    for arg, array in zip(unfolded(node.args), unfolded(node.arrays), strict=True):
+        if changes.after(node.time, array) or (isinstance(arg, Traced) and arg._data is not array):
+            raise overwritten(tensor, arg)
+    if changes.after(node.time, tensor._data):
+        raise overwritten(tensor, tensor)
+
+
+def identify(tensor: Any) -> str:
+    """Name a Tensor or an array in an error message."""
+    if not isinstance(tensor, Traced):
+        return f"plain array of shape {tensor.shape}"
     name = f"{tensor.name!r}, " if tensor.name else ""
-    made = f"the result of {function_name(tensor.node.function)}" if tensor.node.function else "a leaf"
-    line = f", made at {tensor.node.trace.line}" if tensor.node.trace else ""
-    return f"Tensor ({name}{made}, shape {tensor.data.shape}{line})"
+    node = tensor.node
+    made = (
+        "no gradient"
+        if node is None
+        else f"the result of {function_name(node.function)}"
+        if node.function
+        else "a leaf"
+    )
+    line = f", made at {node.trace.line}" if node is not None and node.trace else ""
+    return f"Tensor ({name}{made}, shape {tensor._data.shape}{line})"
 
 
 def freed(tensor: Traced) -> GraphError:
@@ -265,11 +346,13 @@ def freed(tensor: Traced) -> GraphError:
     )
 
 
-def overwritten(tensor: Traced, parent: Traced) -> GraphError:
-    """The error for a leaf edited in place between the op that used it and the backward pass."""
+def overwritten(tensor: Traced, operand: Any) -> GraphError:
+    """The error for an operand that changed between the op that used it and the backward pass."""
     return GraphError(
         f"backward of {function_name(tensor.node.function)}",
         expected="operands unchanged since the forward pass",
-        got=f"a {identify(parent)} that was changed in place afterwards, by optimizer.step() or load_state_dict()",
-        fix="Call backward() first and change the parameters afterwards, or run the forward pass again.",
+        got=f"a {identify(operand)} that was changed in place afterwards, by optimizer.step(), load_state_dict(), "
+        "x.data = … or x.mark_changed()",
+        fix="Call backward() first and change the values afterwards, or run the forward pass again; or let the op use "
+        "a copy, Tensor(x.data.copy()).",
     )

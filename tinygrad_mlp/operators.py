@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_mlp.arguments import Traced, plain
 from tinygrad_mlp.errors import GraphError
+from tinygrad_mlp.graph import differentiating
 
 
 class Operators(Traced):
@@ -48,10 +49,10 @@ class Operators(Traced):
         return self.__record__(np.remainder, (other, self))
 
     def __floordiv__(self, other: Any) -> Any:
-        return np.floor_divide(self.data, plain(other))
+        return np.floor_divide(self._data, plain(other))
 
     def __rfloordiv__(self, other: Any) -> Any:
-        return np.floor_divide(plain(other), self.data)
+        return np.floor_divide(plain(other), self._data)
 
     def __pow__(self, other: Any) -> Self:
         return self.__record__(np.power, (self, other))
@@ -109,42 +110,42 @@ class Operators(Traced):
     # Comparisons give plain arrays: their gradient is zero everywhere.
 
     def __lt__(self, other: Any) -> Any:
-        return self.data < plain(other)
+        return self._data < plain(other)
 
     def __le__(self, other: Any) -> Any:
-        return self.data <= plain(other)
+        return self._data <= plain(other)
 
     def __gt__(self, other: Any) -> Any:
-        return self.data > plain(other)
+        return self._data > plain(other)
 
     def __ge__(self, other: Any) -> Any:
-        return self.data >= plain(other)
+        return self._data >= plain(other)
 
     def __eq__(self, other: object) -> Any:
-        return self.data == plain(other)
+        return self._data == plain(other)
 
     def __ne__(self, other: object) -> Any:
-        return self.data != plain(other)
+        return self._data != plain(other)
 
     __hash__ = object.__hash__
 
     def __bool__(self) -> bool:
-        return bool(self.data)
+        return bool(self._data)
 
     def __float__(self) -> float:
-        return float(self.data)
+        return float(self._number("float(x)"))
 
     def __int__(self) -> int:
-        return int(self.data)
+        return int(self._data)
 
     def __format__(self, spec: str) -> str:
-        return format(self.data.item(), spec) if spec and self.data.size == 1 else str(self)
+        return format(self._data.item(), spec) if spec and self._data.size == 1 else str(self)
 
     def __len__(self) -> int:
-        return len(self.data)
+        return len(self._data)
 
     def __iter__(self) -> Iterator[Self]:
-        return (self[i] for i in range(len(self.data)))
+        return (self[i] for i in range(len(self._data)))
 
     # Methods.
 
@@ -206,17 +207,32 @@ class Operators(Traced):
         """``np.repeat(self, repeats, axis)``."""
         return self.__record__(np.repeat, (self, repeats), {"axis": axis})
 
+    def item(self) -> Any:
+        """The one element of a Tensor of size 1, as a Python number."""
+        return self._number("x.item()").item()
+
     def tolist(self) -> Any:
         """The values as nested lists of Python numbers."""
-        return self.data.tolist()
+        return self._number("x.tolist()").tolist()
+
+    def _number(self, how: str) -> Any:
+        """The plain array, for a conversion to Python numbers, which have no gradient."""
+        if self.node is not None and differentiating.get():
+            raise GraphError(
+                how, expected="no conversion to a plain number of what is being differentiated",
+                got=f"a Tensor of shape {self._data.shape}, whose gradient would be lost",
+                fix="Compute with the Tensor and NumPy's functions (np.sin(x) for math.sin(x)); take the number on "
+                "purpose with x.detach().item().",
+            )  # fmt: skip
+        return self._data
 
     def argmax(self, axis: Any = None) -> Any:
         """``np.argmax(self, axis)``, a plain array."""
-        return np.argmax(self.data, axis)
+        return np.argmax(self._data, axis)
 
     def argmin(self, axis: Any = None) -> Any:
         """``np.argmin(self, axis)``, a plain array."""
-        return np.argmin(self.data, axis)
+        return np.argmin(self._data, axis)
 
     def ravel(self) -> Self:
         """``np.ravel(self)``."""

@@ -27,7 +27,7 @@ import types
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from tinygrad_mlp.arguments import first_traced
+from tinygrad_mlp.arguments import NUMBERS, first_traced, held
 from tinygrad_mlp.errors import ArgumentError, MissingRuleError, UnsupportedArgumentError
 
 __all__ = ["COMPOSITES", "CONSTANTS", "RULES", "composite", "constant", "derivative", "function_name", "primitive"]
@@ -37,6 +37,7 @@ Rule = Callable[..., Any] | None
 F = TypeVar("F", bound=Function)
 
 RULES: dict[Function, tuple[Rule, ...]] = {}
+SEQUENCES: set[Function] = set()  # those of RULES that take a sequence of arrays
 CONSTANTS: set[Function] = set()
 COMPOSITES: dict[Function, Function] = {}
 
@@ -56,7 +57,7 @@ def function_name(function: Callable[..., Any]) -> str:
     return name
 
 
-def derivative(function: Function, *vjps: Rule) -> None:
+def derivative(function: Function, *vjps: Rule, sequence: bool = False) -> None:
     """Register one vector-Jacobian product per leading positional argument of ``function``.
 
     Parameters
@@ -65,8 +66,11 @@ def derivative(function: Function, *vjps: Rule) -> None:
         A NumPy function, or one declared with `primitive`.
     *vjps : callable or None
         ``(g, out, *inputs, **params) -> gradient``, in the order of the arguments. ``None`` says that the gradient
-        with respect to that argument is zero everywhere (the condition of ``np.where``). Where the argument is a
-        sequence of arrays, as in ``np.concatenate``, the rule returns a sequence of gradients.
+        with respect to that argument is zero everywhere (the condition of ``np.where``).
+    sequence : bool
+        Whether a list or tuple among the arguments is a sequence of arrays, as in ``np.concatenate``: then its rule
+        gets the sequence, and returns a sequence of gradients. Otherwise the op and its rules get the one array that
+        the list stands for, as everywhere in NumPy.
 
     Raises
     ------
@@ -91,6 +95,7 @@ def derivative(function: Function, *vjps: Rule) -> None:
             fix=f"Write @tg.rules.primitive above def {name}.",
         )  # fmt: skip
     RULES[function] = vjps
+    (SEQUENCES.add if sequence else SEQUENCES.discard)(function)
     accepted_arguments.cache_clear()
 
 
@@ -167,8 +172,12 @@ def check_arguments(
     Inputs given by keyword (``np.sum(a=x)``) become positional; arguments that say what holds anyway
     (``out=None``) are dropped.
     """
-    if function in RULES and first_traced(params.values()) is not None:
-        args, params = positional_inputs(function, args, params)
+    for value in params.values():
+        if type(value) not in NUMBERS and function in RULES:
+            if first_traced(params.values()) is not None:
+                args, params = positional_inputs(function, args, params)
+            params = {name: held(value) for name, value in params.items()}
+            break
     positional, names = accepted_arguments(function)
     if names is None:
         return args, params

@@ -5,24 +5,46 @@ to `record`, which runs the function on the arrays and hangs a `Node` on the res
 knows no rule; ``ops/`` registers rules and knows no Tensor.
 """
 
+import copy
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
-from tinygrad_mlp.arguments import NO_PARAMS, Traced, plain, shapes
+from tinygrad_mlp.arguments import (
+    NO_PARAMS,
+    NUMBERS,
+    Traced,
+    as_array,
+    held,
+    operand,
+    plain,
+    shapes,
+    unfolded,
+)
 from tinygrad_mlp.errors import DtypeError, GraphError, ShapeError, TinygradError, UnsupportedArgumentError
-from tinygrad_mlp.graph import Node, clock, pullback, topological_order
+from tinygrad_mlp.graph import Node, changes, clock, differentiating, pullback, topological_order
 from tinygrad_mlp.operators import Operators
-from tinygrad_mlp.rules import COMPOSITES, CONSTANTS, RULES, check_arguments, function_name, missing_rule
+from tinygrad_mlp.rules import (
+    COMPOSITES,
+    CONSTANTS,
+    RULES,
+    SEQUENCES,
+    check_arguments,
+    function_name,
+    missing_rule,
+)
 
 Observer = Callable[[Callable[..., Any], tuple[Any, ...], Any], Any]
 
 grad_enabled: ContextVar[bool] = ContextVar("grad_enabled", default=True)
 scope: ContextVar[Any] = ContextVar("scope", default=None)
 observer: ContextVar[Observer | None] = ContextVar("observer", default=None)
+accumulating = threading.Lock()  # held while gradients are added to leaves, which threads may share
 
 
 class Tensor(Operators):
@@ -40,7 +62,9 @@ class Tensor(Operators):
     Attributes
     ----------
     data : ndarray
-        The values. Editing them in place is invisible to the graph; `mark_changed` makes it known.
+        The values. On a leaf they can be replaced or updated (``x.data = array``, ``x.data -= step``), and a graph that
+        used them before will refuse to run backward. What is edited inside, ``x.data[0] = 1.0``, is invisible to the
+        graph; `mark_changed` makes it known.
     grad : ndarray or None
         What `backward` has added up since it was last set to None.
 
@@ -53,7 +77,7 @@ class Tensor(Operators):
     array([2., 4., 6.])
     """
 
-    __slots__ = ("__weakref__", "data", "grad", "name", "node")
+    __slots__ = ("__weakref__", "_data", "_given", "grad", "name", "node")
 
     def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None) -> None:
         if isinstance(data, Tensor):
@@ -61,9 +85,8 @@ class Tensor(Operators):
                 "Tensor", expected="an array, a number or nested lists of them", got="a Tensor",
                 fix="Use it as it is, x.detach() for the same values without history, or np.stack for a list of them.",
             )  # fmt: skip
-        self.data = data if hasattr(data, "__array_function__") and hasattr(data, "dtype") else np.asarray(data)
-        if isinstance(self.data, np.generic):
-            self.data = np.asarray(self.data)
+        self._data = as_array(data)
+        self._given = True  # missing on results, which `record` makes
         self.grad: Any = None
         self.name = name
         self.node: Node | None = None
@@ -72,10 +95,32 @@ class Tensor(Operators):
 
     # What NumPy's users expect of an array.
 
-    shape = property(lambda self: self.data.shape, doc="Lengths of the axes.")
-    dtype = property(lambda self: self.data.dtype, doc="Type of the elements.")
-    ndim = property(lambda self: self.data.ndim, doc="Number of axes.")
-    size = property(lambda self: self.data.size, doc="Number of elements.")
+    shape = property(lambda self: self._data.shape, doc="Lengths of the axes.")
+    dtype = property(lambda self: self._data.dtype, doc="Type of the elements.")
+    ndim = property(lambda self: self._data.ndim, doc="Number of axes.")
+    size = property(lambda self: self._data.size, doc="Number of elements.")
+
+    @property
+    def data(self) -> Any:
+        """The values, an array."""
+        return self._data
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        if self.node is not None and self.node.function is not None:
+            raise GraphError(
+                "x.data = …", expected="a leaf", got=f"the result of {function_name(self.node.function)}",
+                fix="Backward needs what the op computed; change x.detach(), or make a new Tensor.",
+            )  # fmt: skip
+        if isinstance(value, Tensor):
+            raise DtypeError("x.data = …", expected="an array", got="a Tensor", fix="Assign its array, y.data.")
+        array = as_array(value)
+        if self.node is not None:
+            check_floating("x.data = …", array)
+        if array is self._data:  # x.data += step has edited it
+            changes.mark(array)
+        self._data = array
+        changes.latest = next(clock)  # ops that used the old array see that it is another one
 
     @property
     def requires_grad(self) -> bool:
@@ -89,28 +134,27 @@ class Tensor(Operators):
                 "requires_grad", expected="a leaf", got=f"the result of {function_name(self.node.function)}",
                 fix="Set it on the Tensors that you made yourself; x.detach() makes a leaf of a result.",
             )  # fmt: skip
-        if value and not np.issubdtype(self.data.dtype, np.floating):
-            raise DtypeError(
-                "Tensor", expected="a floating-point dtype for requires_grad=True", got=str(self.data.dtype),
-                fix="Write the numbers with a point (1.0 for 1), or convert with array.astype(np.float32).",
-            )  # fmt: skip
+        if value:
+            check_floating("Tensor", self._data)
         if not value:
             self.node = None
         elif self.node is None:
             self.node = Node()
 
-    def item(self) -> Any:
-        """The one element of a Tensor of size 1, as a Python number."""
-        return self.data.item()
+    @property
+    def _is_result(self) -> bool:
+        """Whether this is the result of an op, which is neither trained nor saved."""
+        if self.node is not None:
+            return self.node.function is not None
+        return not hasattr(self, "_given")
 
     def detach(self) -> "Tensor":
-        """The same data without history: no gradient flows through the result."""
-        return Tensor(self.data, name=self.name)
+        """The same data, in the same memory, without history: no gradient flows through the result."""
+        return Tensor(self._data, name=self.name)
 
     def mark_changed(self) -> None:
-        """Say that ``data`` was edited in place; a graph that has used it will refuse to run backward."""
-        if self.node is not None:
-            self.node.time = next(clock)
+        """Say that ``data`` was edited in place: what has used this memory will refuse to run backward."""
+        changes.mark(self._data)
 
     def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
         """Add the gradient of this Tensor to ``grad`` of every leaf it depends on.
@@ -133,11 +177,12 @@ class Tensor(Operators):
         gradients = {id(self): seed}
         pullback(recorded, gradients, free=not retain_graph)
         given: set[int] = set()
-        for leaf in leaves:
-            leaf_gradient = gradients.get(id(leaf))
-            if leaf_gradient is not None:
-                accumulate(leaf, leaf_gradient, shared=id(leaf_gradient) in given)
-                given.add(id(leaf_gradient))
+        with accumulating:
+            for leaf in leaves:
+                leaf_gradient = gradients.get(id(leaf))
+                if leaf_gradient is not None:
+                    accumulate(leaf, leaf_gradient, shared=id(leaf_gradient) in given)
+                    given.add(id(leaf_gradient))
 
     # What NumPy's own functions do with a Tensor.
 
@@ -186,7 +231,9 @@ class Tensor(Operators):
                 "copy.deepcopy", expected="a leaf", got=f"the result of {function_name(self.node.function)}",
                 fix="Copy x.detach().",
             )  # fmt: skip
-        return Tensor(self.data.copy(), self.requires_grad, self.name)
+        twin = Tensor(copy.deepcopy(self._data, memo), self.requires_grad, self.name)
+        twin.grad = copy.deepcopy(self.grad, memo)
+        return twin
 
     def __reduce__(self) -> Any:
         if self.node is not None and self.node.function is not None:
@@ -194,7 +241,7 @@ class Tensor(Operators):
                 "pickle", expected="a leaf", got=f"the result of {function_name(self.node.function)}",
                 fix="Pickle x.detach(), or x.data.",
             )  # fmt: skip
-        return Tensor, (self.data, self.requires_grad, self.name)
+        return Tensor, (self._data, self.requires_grad, self.name), (None, {"grad": self.grad})
 
 
 REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {
@@ -228,26 +275,29 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], params: dict[str
     parents = []
     for arg in args:
         if isinstance(arg, Tensor):
-            arrays.append(arg.data)
+            arrays.append(arg._data)
             if arg.node is not None:
                 parents.append(arg)
-        elif isinstance(arg, (list, tuple)):
-            arrays.append(plain(arg))
-            parents += [item for item in arg if isinstance(item, Tensor) and item.node is not None]
-        else:
+        elif type(arg) in NUMBERS or (type(arg) is ndarray and arg.dtype.kind == "f"):
             arrays.append(arg)
+        else:
+            i = len(arrays)
+            arg = admitted(function, arg, differentiable=i < len(rules))
+            args = (*args[:i], arg, *args[i + 1 :])
+            arrays.append(plain(arg))
+            parents += [item for item in unfolded((arg,)) if isinstance(item, Tensor) and item.node is not None]
     try:
         out = function(*arrays, **params)
     except Exception as error:  # raised again, with the op and the shapes
         raise explain(error, function, args) from error
     result = Tensor.__new__(Tensor)
-    result.data = np.asarray(out) if isinstance(out, np.generic) else out
+    result._data = out if type(out) is ndarray else result_array(function, out)
     result.grad = result.name = result.node = None
     if parents and grad_enabled.get():
-        if result.data.dtype.kind != "f":
+        if result._data.dtype.kind != "f":
             raise DtypeError(
                 function_name(function), expected="a floating-point result of a Tensor that requires a gradient",
-                got=str(result.data.dtype), fix="Compute on the plain array on purpose: x.data.",
+                got=str(result._data.dtype), fix="Compute on the plain array on purpose: x.data.",
             )  # fmt: skip
         if len(args) > len(rules):
             for i in range(len(rules), len(args)):
@@ -258,6 +308,41 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], params: dict[str
     if watch is not None:
         watch(function, args, result)
     return result
+
+
+def admitted(function: Callable[..., Any], value: Any, differentiable: bool) -> Any:
+    """An argument as the op, its rules and the graph are to have it; ``differentiable`` says whether it has a rule."""
+    if differentiable and (type(value) is not ndarray or value.dtype.kind == "O"):
+        if function in SEQUENCES and isinstance(value, (list, tuple)):
+            value = [operand(item) for item in value]
+        else:
+            value = operand(value)
+    return held(value)
+
+
+def result_array(function: Callable[..., Any], out: Any) -> Any:
+    """What an op returned, where that is no plain ndarray: a NumPy scalar, or an array of another library."""
+    if isinstance(out, Tensor):
+        raise GraphError(
+            function_name(function), expected="a primitive that computes on its arguments alone",
+            got="one that returned a Tensor, because it uses one from outside: its gradient would be lost",
+            fix="Make that Tensor an argument with a rule of its own; or use its plain array (x.data).",
+        )  # fmt: skip
+    if isinstance(out, (list, tuple)):
+        raise DtypeError(
+            function_name(function), expected="an op that returns one array", got=type(out).__name__,
+            fix="Define a function of several results through others of one, with tg.rules.composite.",
+        )  # fmt: skip
+    return as_array(out)
+
+
+def check_floating(where: str, array: Any) -> None:
+    """Raise where an array has no floating-point numbers, and so can have no gradient."""
+    if not np.issubdtype(array.dtype, np.floating):
+        raise DtypeError(
+            where, expected="a floating-point dtype for requires_grad=True", got=str(array.dtype),
+            fix="Write the numbers with a point (1.0 for 1), or convert with array.astype(np.float32).",
+        )  # fmt: skip
 
 
 def without_rule(function: Callable[..., Any], args: tuple[Any, ...], params: dict[str, Any]) -> Any:
@@ -296,14 +381,33 @@ def seed_gradient(output: Tensor, gradient: Any) -> Any:
 
 def accumulate(leaf: Traced, gradient: Any, shared: bool) -> None:
     """Add to ``leaf.grad``, which owns its memory: what the backward pass hands over may belong to other leaves too."""
-    if leaf.grad is not None:
+    grad = leaf.grad
+    if grad is not None:
+        if type(grad) is not ndarray or grad.dtype is not gradient.dtype or grad.shape != gradient.shape:
+            check_gradient("backward", leaf, f"leaf {leaf.name!r}" if leaf.name else "a leaf")
         leaf.grad += gradient
     elif isinstance(gradient, np.generic):
         leaf.grad = np.asarray(gradient)
-    elif shared or getattr(gradient, "base", None) is not None:
+    elif shared or type(gradient) is not ndarray or gradient.base is not None:
         leaf.grad = gradient.copy()
     else:
         leaf.grad = gradient
+
+
+def check_gradient(where: str, leaf: Traced, name: str) -> None:
+    """Raise where ``leaf.grad``, which anyone may assign, does not have the shape and dtype of the values."""
+    grad, data = leaf.grad, leaf._data
+    if getattr(grad, "shape", None) != data.shape:
+        raise ShapeError(
+            where, expected=f"a gradient of shape {data.shape} in grad of {name}",
+            got=f"{getattr(grad, 'shape', type(grad).__name__)}",
+            fix="Assign an array of the shape of the values, or None.",
+        )  # fmt: skip
+    if grad.dtype != data.dtype:
+        raise DtypeError(
+            where, expected=f"a gradient of dtype {data.dtype} in grad of {name}", got=str(grad.dtype),
+            fix="Convert it with array.astype(x.dtype), or set it to None.",
+        )  # fmt: skip
 
 
 def explain(error: Exception, function: Callable[..., Any], args: tuple[Any, ...]) -> Exception:
@@ -334,8 +438,9 @@ def no_grad() -> Iterator[None]:
     >>> y.requires_grad
     False
     """
-    token = grad_enabled.set(False)
+    tokens = grad_enabled.set(False), differentiating.set(False)
     try:
         yield
     finally:
-        grad_enabled.reset(token)
+        grad_enabled.reset(tokens[0])
+        differentiating.reset(tokens[1])

@@ -26,6 +26,27 @@ def whole_number(where: str, name: str, value: Any, *, least: int) -> int:
     return int(value)
 
 
+def converted(value: Any, like: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """A copy of ``value`` in the dtype of ``like``; rounding is no loss.
+
+    Raises
+    ------
+    ValueError
+        Saying what is wrong with it: another shape, another kind of number, a number that is too large.
+    """
+    array = np.asarray(value)
+    if array.shape != like.shape:
+        raise ValueError(f"has shape {array.shape} instead of {like.shape}")
+    if not np.can_cast(array.dtype, like.dtype, "same_kind"):
+        raise ValueError(f"has dtype {array.dtype} instead of {like.dtype}")
+    with np.errstate(over="ignore"):
+        copy = np.array(array, like.dtype)
+    lost = np.isfinite(array) & ~np.isfinite(copy) if like.dtype.kind in "fc" else np.asarray(array != copy)
+    if np.any(lost):
+        raise ValueError(f"has values too large for {like.dtype}")
+    return copy
+
+
 def choose(table: dict[str, Any], name: str, where: str, what: str) -> Any:
     """Look up a choice given by name, or say which there are."""
     if name not in table:
@@ -33,9 +54,9 @@ def choose(table: dict[str, Any], name: str, where: str, what: str) -> Any:
     return table[name]
 
 
-def generator(rng: np.random.Generator | int, where: str) -> np.random.Generator:
-    """The generator given, or a new one from a seed; there is no default, so that every run can be repeated."""
-    if isinstance(rng, (np.random.Generator, int, np.integer)) and not isinstance(rng, bool):
+def generator(rng: np.random.Generator | int | None, where: str) -> np.random.Generator:
+    """The generator given, or a new one from a seed; without either, one whose numbers cannot be repeated."""
+    if rng is None or (isinstance(rng, (np.random.Generator, int, np.integer)) and not isinstance(rng, bool)):
         return np.random.default_rng(rng)
     raise ArgumentError(
         where, expected="rng to be a numpy.random.Generator or an integer seed", got=repr(rng), fix="Write rng=0."

@@ -203,7 +203,7 @@ def test_zero_grad():
 
 
 BAD = [
-    (lambda: tg.nn.Linear(2, 1, rng=None), r"Linear: .*Generator or an integer seed.*rng=0"),
+    (lambda: tg.nn.Linear(2, 1, rng="0"), r"Linear: .*Generator or an integer seed.*rng=0"),
     (lambda: tg.nn.Linear(2, 1, init="best", rng=0), r"'he', 'xavier', 'normal', got 'best'"),
     (lambda: tg.nn.Linear(0, 1, rng=0), r"at least one feature"),
     (lambda: tg.nn.MLP(3, rng=0), r"sizes of input and output, got \(3,\)"),

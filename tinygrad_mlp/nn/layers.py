@@ -7,6 +7,7 @@ import numpy as np
 
 from tinygrad_mlp.aligned import aligned
 from tinygrad_mlp.errors import ArgumentError, ShapeError
+from tinygrad_mlp.graph import changes
 from tinygrad_mlp.nn.init import INITS
 from tinygrad_mlp.nn.module import Module
 from tinygrad_mlp.ops import activations
@@ -241,6 +242,7 @@ class BatchNorm1d(Module):
         normalized, mean, var = normalize(x, axis=0, eps=self.eps)
         for running, batch in ((self.running_mean, mean), (self.running_var, var * (n / (n - 1)))):
             running += self.momentum * (np.reshape(getattr(batch, "data", batch), running.shape) - running)
+            changes.mark(running)
         return normalized * self.weight + self.bias
 
     def summary(self) -> str:

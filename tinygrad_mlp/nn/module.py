@@ -1,13 +1,21 @@
 """`Module`: the base of everything that holds parameters."""
 
+import copy
+import sys
+from collections import UserDict, UserList, deque
 from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 
 from tinygrad_mlp import tensor
-from tinygrad_mlp.errors import StateError
+from tinygrad_mlp.errors import GraphError, StateError
+from tinygrad_mlp.graph import changes, identify, topological_order
 from tinygrad_mlp.tensor import Tensor
+from tinygrad_mlp.validation import converted
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 P = ParamSpec("P")
@@ -23,8 +31,9 @@ class Forward(Protocol[P, R]):
 class Module:
     """A part of a network: parameters, other modules, and a `forward` that uses them.
 
-    Whatever is assigned to an attribute is part of the module, in the order of assignment, also inside lists, tuples
-    and dicts: a `Tensor` is a parameter, an ndarray a buffer (saved, not trained), a `Module` a child.
+    Whatever is assigned to an attribute is part of the module, in the order of assignment, also inside lists, tuples,
+    dicts, deques, dataclasses, namespaces and arrays of objects: a `Tensor` is a parameter, an ndarray a buffer (saved,
+    not trained), a `Module` a child. Results of ops, such as activations kept for a look at them, are not part of it.
 
     Examples
     --------
@@ -51,29 +60,57 @@ class Module:
         token = tensor.scope.set(Scope(tensor.scope.get(), self))  # type: ignore[arg-type]  # self is a Module
         try:
             return self.forward(*args, **params)
+        except RecursionError as error:
+            raise GraphError(
+                type(self).__name__, expected=f"calls within Python's recursion limit of {sys.getrecursionlimit()}",
+                got="modules nested deeper than that",
+                fix="Put modules side by side, nn.Sequential(a, b, c), or raise it with sys.setrecursionlimit().",
+            ) from error  # fmt: skip
         finally:
             tensor.scope.reset(token)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, np.generic) and isinstance(vars(self).get(name), np.ndarray):
+            value = np.asarray(value)  # arithmetic on an array without axes gives a NumPy scalar, which is no buffer
+        object.__setattr__(self, name, value)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Module":
+        """Copies of all modules are made before they are filled, so that no nesting is too deep."""
+        modules = [module for _, module in self.named_modules()]
+        for module in modules:
+            memo[id(module)] = type(module).__new__(type(module))
+        for module in modules:
+            vars(memo[id(module)]).update(copy.deepcopy(vars(module), memo))
+        twin: Module = memo[id(self)]
+        return twin
+
     def named_members(self, prefix: str = "") -> Iterator[tuple[str, Any]]:
-        """``(path, value)`` of all Tensors, arrays, random generators and modules in here, each object once."""
+        """``(path, value)`` of all Tensors, arrays, random generators and modules in here, each object once.
+
+        Raises
+        ------
+        StateError
+            If Tensors or modules are in a set, which has no order; or if a Tensor that requires a gradient is not here,
+            but the result of an op on it is.
+        """
         seen = {id(self)}
+        results: list[tuple[str, Tensor]] = []
         stack = [(prefix + name, value) for name, value in reversed(vars(self).items())]
         while stack:
             path, value = stack.pop()
-            inside: dict[Any, Any] = {}
-            if isinstance(value, Module):
-                inside = vars(value)
-            elif isinstance(value, dict):
-                inside = value
-            elif isinstance(value, (list, tuple)):
-                inside = dict(enumerate(value))
-            elif not isinstance(value, (Tensor, np.ndarray, np.random.Generator)):
-                continue
-            if id(value) in seen:
+            inside = contents(path, value)
+            if id(value) in seen or (
+                inside is None and not isinstance(value, (Tensor, np.ndarray, np.random.Generator))
+            ):
                 continue
             seen.add(id(value))
+            if isinstance(value, Tensor) and value._is_result:
+                results.append((path, value))
+                continue
             yield path, value
-            stack.extend((f"{path}.{name}", item) for name, item in reversed(inside.items()))
+            stack.extend((f"{path}.{name}", item) for name, item in reversed((inside or {}).items()))
+        for path, result in results:
+            check_result(path, result, seen)
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
         """``(name, parameter)`` in the order of assignment; the name is the path to it, ``fc1.weight``."""
@@ -100,43 +137,33 @@ class Module:
         Raises
         ------
         StateError
-            Naming every entry that is missing, unexpected, of another shape, or of numbers that the module's dtype does
-            not have: complex or too large ones. Nothing is changed then.
+            Naming every entry that is missing, unexpected, of another shape or kind of number, or too large for the
+            dtype it is loaded into, and every array that is read-only; nothing is changed then.
         """
         arrays = self._arrays()
         problems = [f"{name} is missing" for name in arrays if name not in state]
         problems += [f"{name} is unexpected" for name in state if name not in arrays]
-        problems += [
-            f"{name} has shape {np.shape(state[name])} instead of {array.shape}"
-            for name, array in arrays.items()
-            if name in state and np.shape(state[name]) != array.shape
-        ]
-        own: Arrays = {}
-        for name in [name for name in arrays if name in state]:
-            value, dtype = np.asarray(state[name]), arrays[name].dtype
-            if not np.can_cast(value.dtype, dtype, "same_kind"):
-                problems.append(f"{name} has dtype {value.dtype} instead of {dtype}")
-                continue
-            with np.errstate(over="ignore"):
-                own[name] = value.astype(dtype)  # a copy, which survives what is written to the arrays of others
-            same = np.isfinite if dtype.kind in "fc" else np.asarray  # floats may be rounded, integers may not
-            if value.dtype != dtype and not np.array_equal(same(own[name]), same(value)):
-                problems.append(f"{name} has values too large for {dtype}")
+        problems += [f"{name} is read-only here" for name, array in arrays.items() if not array.flags.writeable]
+        loaded: Arrays = {}  # copies, as the state may hold the very arrays that are written to
+        for name in (name for name in arrays if name in state):
+            try:
+                loaded[name] = converted(state[name], arrays[name])
+            except ValueError as error:
+                problems.append(f"{name} {error}")
         if problems:
             raise StateError(
                 f"{type(self).__name__}.load_state_dict",
                 expected="an entry of the same shape and kind of number for each parameter and buffer",
                 got=f"a state in which {'; '.join(problems)}",
-                fix="Build the module with the sizes it was saved with.",
+                fix="Build the module with the sizes and dtypes it was saved with.",
             )
         for name, array in arrays.items():
-            array[...] = own[name]
-        for parameter in self.parameters():
-            parameter.mark_changed()
+            array[...] = loaded[name]
+            changes.mark(array)
 
     def _arrays(self) -> Arrays:
         named = [(name, value.data if isinstance(value, Tensor) else value) for name, value in self.named_members()]
-        arrays = [(name, value) for name, value in named if isinstance(value, np.ndarray)]
+        arrays = [(name, value) for name, value in named if isinstance(value, np.ndarray) and not holds_members(value)]
         found = dict(arrays)
         if len(found) < len(arrays):
             names = [name for name, _ in arrays]
@@ -190,7 +217,57 @@ class Scope:
         self.module = module
 
     def __str__(self) -> str:
-        if self.outer is None:
-            return type(self.module).__name__
-        inside = self.outer.module.named_modules()
-        return f"{self.outer}.{next((path for path, m in inside if m is self.module), type(self.module).__name__)}"
+        modules = [self.module]
+        scope = self
+        while scope.outer is not None:
+            scope = scope.outer
+            modules.append(scope.module)
+        names = [type(modules[-1]).__name__]
+        for outer, inner in pairwise(reversed(modules)):
+            inside = outer.named_modules()
+            names.append(next((path for path, module in inside if module is inner), type(inner).__name__))
+        return ".".join(names)
+
+
+def contents(path: str, value: Any) -> dict[Any, Any] | None:
+    """What a module or a container holds, by name; None for what holds nothing."""
+    if isinstance(value, Module):
+        return vars(value)
+    if isinstance(value, (dict, UserDict)):
+        return dict(value)
+    if isinstance(value, (list, tuple, deque, UserList)):
+        return dict(enumerate(value))
+    if isinstance(value, SimpleNamespace):
+        return vars(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name, None) for field in fields(value)}
+    if isinstance(value, np.ndarray) and holds_members(value):
+        return dict(enumerate(value.flat))
+    if isinstance(value, (set, frozenset)) and any(isinstance(item, (Tensor, Module)) for item in value):
+        raise StateError(
+            "Module", expected="parameters and modules in an order, by which they are named",
+            got=f"some in a {type(value).__name__}, {path}", fix="Keep them in a list.",
+        )  # fmt: skip
+    return None
+
+
+def holds_members(array: np.ndarray[Any, Any]) -> bool:
+    """Whether an array is one of Tensors or modules."""
+    return array.dtype.kind == "O" and any(isinstance(item, (Tensor, Module)) for item in array.flat)
+
+
+def check_result(path: str, result: Tensor, members: set[int]) -> None:
+    """Raise where the result of an op stands in the place of a parameter: what it is made of is nowhere in the module.
+
+    What a module computed, an activation that it keeps, is no such result.
+    """
+    if result.node is None or result.node.scope is not None or result.node.args is None:
+        return
+    _, leaves = topological_order([result])
+    for leaf in leaves:
+        if id(leaf) not in members:
+            raise StateError(
+                "Module", expected=f"a leaf as {path}, which can be trained and saved", got=f"a {identify(result)}",
+                fix="Compute on the array first, Tensor(0.1 * array, requires_grad=True); a result that is "
+                "no parameter, such as a loss, is kept as x.item() or x.data.",
+            )  # fmt: skip

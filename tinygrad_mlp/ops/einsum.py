@@ -43,7 +43,7 @@ def contract_vjp(g, _, operands, subscripts, optimize=False):
     return gradients
 
 
-derivative(contract, contract_vjp)
+derivative(contract, contract_vjp, sequence=True)
 
 
 @composite(np.einsum)

@@ -138,8 +138,8 @@ derivative(np.pad,              pad_vjp)
 derivative(sliding_window_view, lambda g, _, x, window_shape, axis=None: put_back(g, x, sliding_window_view(numbers(x), window_shape, axis)))
 
 # -- arrays joined ---------------------------------------------------------------------------------------------------
-derivative(np.concatenate,      lambda g, _, arrays, axis=0: parts(g, arrays, axis))
-derivative(np.stack,            lambda g, _, arrays, axis=0: np.moveaxis(g, axis, 0))
+derivative(np.concatenate,      lambda g, _, arrays, axis=0: parts(g, arrays, axis), sequence=True)
+derivative(np.stack,            lambda g, _, arrays, axis=0: np.moveaxis(g, axis, 0), sequence=True)
 
 # fmt: on
 

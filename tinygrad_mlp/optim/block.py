@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.aligned import aligned_zeros
-from tinygrad_mlp.errors import DtypeError, ShapeError
-from tinygrad_mlp.tensor import Tensor
+from tinygrad_mlp.errors import ArgumentError, DtypeError, ShapeError
+from tinygrad_mlp.tensor import Tensor, check_gradient
 
 Array = np.ndarray[Any, Any]
 
@@ -33,10 +33,9 @@ class Slot:
         data, grad = self.param.data, self.param.grad
         if grad is None or not self.param.requires_grad:
             return False
-        if data.shape != self.shape or grad.shape != self.shape:
+        if data.shape != self.shape:
             raise ShapeError(
-                where, expected=f"data and gradient of shape {self.shape} in parameter {self.name!r}",
-                got=f"{data.shape} and {grad.shape}",
+                where, expected=f"data of shape {self.shape} in parameter {self.name!r}", got=str(data.shape),
                 fix="Make the optimizer after the parameters have their final shapes.",
             )  # fmt: skip
         if data.dtype != self.dtype:
@@ -44,6 +43,12 @@ class Slot:
                 where, expected=f"dtype {self.dtype} in parameter {self.name!r}", got=str(data.dtype),
                 fix="Make the optimizer after the parameters have their final dtype.",
             )  # fmt: skip
+        if not data.flags.writeable:
+            raise ArgumentError(
+                where, expected=f"values that can be changed in parameter {self.name!r}", got="a read-only array",
+                fix="Make the Tensor of a copy: Tensor(array.copy(), requires_grad=True).",
+            )  # fmt: skip
+        check_gradient(where, self.param, f"parameter {self.name!r}")
         return True
 
 

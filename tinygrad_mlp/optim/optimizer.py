@@ -11,7 +11,7 @@ from tinygrad_mlp.optim.block import Array, Block, Slot
 from tinygrad_mlp.optim.parameters import named_tensors
 from tinygrad_mlp.optim.schedules import Schedule
 from tinygrad_mlp.tensor import Tensor
-from tinygrad_mlp.validation import at_least_zero
+from tinygrad_mlp.validation import at_least_zero, converted
 
 
 class Optimizer(ABC):
@@ -187,13 +187,13 @@ class Optimizer(ABC):
         StateError
             If a name is missing or unexpected, or an array has another shape or kind of number. Nothing is loaded then.
         """
-        check_state(f"{self.where}.load_state_dict", self.state_dict(), state)
-        self.step_count = int(state["step_count"])
+        loaded = checked_state(f"{self.where}.load_state_dict", self.state_dict(), state)
+        self.step_count = int(loaded["step_count"])
         for block in self.blocks:
             for slot in block.slots:
-                slot.steps = int(state[f"{slot.name}.steps"])
+                slot.steps = int(loaded[f"{slot.name}.steps"])
                 for name, flat in block.buffers.items():
-                    block.shaped(flat, slot)[...] = state[f"{slot.name}.{name}"]
+                    block.shaped(flat, slot)[...] = loaded[f"{slot.name}.{name}"]
 
     def __repr__(self) -> str:
         count = sum(len(block.slots) for block in self.blocks)
@@ -239,19 +239,20 @@ def rate(where: str, lr: float | Schedule, step: int) -> float:
     return at_least_zero(where, f"the schedule at step {step}", lr(step)) if callable(lr) else lr
 
 
-def check_state(where: str, own: Mapping[str, Any], state: Mapping[str, Any]) -> None:
-    """Raise where ``state`` does not have the names, shapes and kinds of number of ``own``."""
+def checked_state(where: str, own: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Array]:
+    """Copies of the entries of ``state``, or an error where names, shapes or dtypes are not those of ``own``."""
     problems = [f"{name!r} missing" for name in own if name not in state]
     problems += [f"{name!r} unexpected" for name in state if name not in own]
+    loaded = {}
     for name in own:
         if name in state:
-            value, like = np.asarray(state[name]), np.asarray(own[name])
-            if value.shape != like.shape:
-                problems.append(f"{name!r} of shape {value.shape} instead of {like.shape}")
-            elif not np.can_cast(value.dtype, like.dtype, "same_kind"):
-                problems.append(f"{name!r} of dtype {value.dtype} instead of {like.dtype}")
+            try:
+                loaded[name] = converted(state[name], np.asarray(own[name]))
+            except ValueError as error:
+                problems.append(f"{name!r} {error}")
     if problems:
         raise StateError(
             where, expected="the state of an optimizer of the same kind, for parameters of the same names and shapes",
             got="; ".join(problems),
         )  # fmt: skip
+    return loaded

@@ -8,9 +8,8 @@ import numpy as np
 
 from tinygrad_mlp import tensor
 from tinygrad_mlp.arguments import Traced
-from tinygrad_mlp.calls import nested
 from tinygrad_mlp.errors import CompileError
-from tinygrad_mlp.graph import Node, backward_observer
+from tinygrad_mlp.graph import Node, backward_observer, differentiating
 from tinygrad_mlp.program.buffers import Code
 from tinygrad_mlp.program.draws import noted_generator
 from tinygrad_mlp.program.instructions import Instruction, Result, Unmet, Variable, demand, demand_shape, mapped
@@ -39,7 +38,7 @@ class Compiled:
         self.__doc__ = f.__doc__
 
     def __call__(self, *args: Any, **params: Any) -> Any:
-        if nested.get() or tensor.observer.get() is not None:
+        if differentiating.get() or tensor.observer.get() is not None:
             return self.f(*args, **params)  # inside grad or debug(): those want to see the ops
         leaves: list[Any] = []
         key = (tensor.grad_enabled.get(), signature((args, params), leaves))
