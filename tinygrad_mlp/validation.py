@@ -54,9 +54,11 @@ def choose(table: dict[str, Any], name: str, where: str, what: str) -> Any:
     return table[name]
 
 
-def generator(rng: np.random.Generator | int | None, where: str) -> np.random.Generator:
-    """The generator given, or a new one from a seed; without either, one whose numbers cannot be repeated."""
-    if rng is None or (isinstance(rng, (np.random.Generator, int, np.integer)) and not isinstance(rng, bool)):
+def generator(rng: np.random.Generator | int | None, where: str, *, optional: bool = False) -> np.random.Generator:
+    """The generator given, or a new one from a seed; if ``optional``, one without a seed for None."""
+    if optional and rng is None:
+        return np.random.default_rng()
+    if isinstance(rng, (np.random.Generator, int, np.integer)) and not isinstance(rng, bool):
         return np.random.default_rng(rng)
     raise ArgumentError(
         where, expected="rng to be a numpy.random.Generator or an integer seed", got=repr(rng), fix="Write rng=0."

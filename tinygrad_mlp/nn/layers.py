@@ -14,7 +14,7 @@ from tinygrad_mlp.ops import activations
 from tinygrad_mlp.tensor import Tensor
 from tinygrad_mlp.validation import choose, generator
 
-Rng: TypeAlias = "np.random.Generator | int"
+Rng: TypeAlias = "np.random.Generator | int | None"
 
 
 class Linear(Module):
@@ -28,8 +28,8 @@ class Linear(Module):
         Whether there is a b.
     init : {"he", "xavier", "normal"}
         Distribution of W at the start, see `tinygrad_mlp.nn.init`; b starts at 0.
-    rng : numpy.random.Generator or int
-        Source of randomness, or a seed.
+    rng : numpy.random.Generator or int, optional
+        Source of randomness, or a seed. Pass one where the numbers shall be the same in each run.
     dtype : dtype
         Of the parameters.
 
@@ -52,14 +52,16 @@ class Linear(Module):
         *,
         bias: bool = True,
         init: str = "he",
-        rng: Rng,
+        rng: Rng = None,
         dtype: Any = np.float32,
     ) -> None:
         if in_features < 1 or out_features < 1:
             raise ArgumentError(
                 "Linear", expected="at least one feature in and out", got=f"{in_features}, {out_features}"
             )
-        weight = choose(INITS, init, "Linear", "init")(generator(rng, "Linear"), in_features, out_features)
+        weight = choose(INITS, init, "Linear", "init")(
+            generator(rng, "Linear", optional=True), in_features, out_features
+        )
         self.weight = Tensor(weight.astype(dtype), requires_grad=True, name="weight")
         self.weight.data = aligned(self.weight.data)
         self.bias = Tensor(np.zeros(out_features, dtype), requires_grad=True, name="bias") if bias else None
@@ -131,8 +133,8 @@ class Dropout(Module):
     ----------
     p : float, 0 <= p < 1
         Probability of a zero.
-    rng : numpy.random.Generator or int
-        Source of randomness, or a seed.
+    rng : numpy.random.Generator or int, optional
+        Source of randomness, or a seed. Pass one where the numbers shall be the same in each run.
 
     Examples
     --------
@@ -140,11 +142,11 @@ class Dropout(Module):
     array([2., 2., 2., 0.])
     """
 
-    def __init__(self, p: float, *, rng: Rng) -> None:
+    def __init__(self, p: float, *, rng: Rng = None) -> None:
         if not 0 <= p < 1:
             raise ArgumentError("Dropout", expected="a probability p with 0 <= p < 1", got=repr(p))
         self.p = p
-        self.rng = generator(rng, "Dropout")
+        self.rng = generator(rng, "Dropout", optional=True)
 
     def forward(self, x: Any) -> Any:
         """Drop elements in training; in evaluation, nothing."""

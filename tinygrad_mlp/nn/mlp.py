@@ -29,8 +29,8 @@ class MLP(Module):
         Initial weights, see `tinygrad_mlp.nn.init`.
     dropout : float, 0 <= dropout < 1
         Probability with which a hidden unit is dropped in training.
-    rng : numpy.random.Generator or int
-        Source of randomness, or a seed.
+    rng : numpy.random.Generator or int, optional
+        Source of randomness, or a seed. Pass one where the weights shall be the same in each run.
     dtype : dtype
         Of the parameters.
 
@@ -55,12 +55,12 @@ class MLP(Module):
         activation: str = "relu",
         init: str = "he",
         dropout: float = 0.0,
-        rng: Rng,
+        rng: Rng = None,
         dtype: Any = np.float32,
     ) -> None:
         if len(sizes) < 2:
             raise ArgumentError("MLP", expected="at least the sizes of input and output", got=repr(sizes))
-        rng = generator(rng, "MLP")
+        rng = generator(rng, "MLP", optional=True)
         activate = choose(ACTIVATIONS, activation, "MLP", "activation")
         self.sizes = sizes
         self.steps: list[str] = []

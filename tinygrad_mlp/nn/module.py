@@ -163,7 +163,7 @@ class Module:
 
     def _arrays(self) -> Arrays:
         named = [(name, value.data if isinstance(value, Tensor) else value) for name, value in self.named_members()]
-        arrays = [(name, value) for name, value in named if isinstance(value, np.ndarray) and not holds_members(value)]
+        arrays = [(name, value) for name, value in named if isinstance(value, np.ndarray) and value.dtype.kind != "O"]
         found = dict(arrays)
         if len(found) < len(arrays):
             names = [name for name, _ in arrays]
@@ -241,7 +241,7 @@ def contents(path: str, value: Any) -> dict[Any, Any] | None:
         return vars(value)
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name, None) for field in fields(value)}
-    if isinstance(value, np.ndarray) and holds_members(value):
+    if isinstance(value, np.ndarray) and value.dtype.kind == "O":
         return dict(enumerate(value.flat))
     if isinstance(value, (set, frozenset)) and any(isinstance(item, (Tensor, Module)) for item in value):
         raise StateError(
@@ -249,11 +249,6 @@ def contents(path: str, value: Any) -> dict[Any, Any] | None:
             got=f"some in a {type(value).__name__}, {path}", fix="Keep them in a list.",
         )  # fmt: skip
     return None
-
-
-def holds_members(array: np.ndarray[Any, Any]) -> bool:
-    """Whether an array is one of Tensors or modules."""
-    return array.dtype.kind == "O" and any(isinstance(item, (Tensor, Module)) for item in array.flat)
 
 
 def check_result(path: str, result: Tensor, members: set[int]) -> None:
