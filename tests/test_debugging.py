@@ -196,7 +196,7 @@ def test_other_errors_keep_their_traceback():
 def test_overwriting_what_the_graph_keeps_raises():
     x, c = leaf(1.0, 2.0), np.ones(2)
     with tg.debug():
-        y = np.exp(x * c)[:2]
+        y = np.exp(x * c)[np.array([0, 1])]
         for array in (x.data, c, y.data):
             with pytest.raises(ValueError, match="read-only"):
                 array[0] = 0
