@@ -1,6 +1,7 @@
 """Layers, and the `Module` they are made of."""
 
 from tinygrad_mlp.nn import init
+from tinygrad_mlp.nn.files import load, save
 from tinygrad_mlp.nn.layers import (
     GELU,
     BatchNorm1d,
@@ -30,6 +31,8 @@ __all__ = [
     "Sigmoid",
     "Tanh",
     "init",
+    "load",
+    "save",
 ]
 
 

@@ -3,7 +3,7 @@
 import copy
 import sys
 from collections import UserDict, UserList, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from itertools import pairwise
 from types import SimpleNamespace
@@ -140,6 +140,7 @@ class Module:
             Naming every entry that is missing, unexpected, of another shape or kind of number, or too large for the
             dtype it is loaded into, and every array that is read-only; nothing is changed then.
         """
+        refuse_checkpoint(f"{type(self).__name__}.load_state_dict", state)
         arrays = self._arrays()
         problems = [f"{name} is missing" for name in arrays if name not in state]
         problems += [f"{name} is unexpected" for name in state if name not in arrays]
@@ -205,6 +206,15 @@ class Module:
                 f"{head}{type(module).__name__}({module.summary()}){'  # ' + ', '.join(notes) if notes else ''}"
             )
         return "\n".join(lines)
+
+
+def refuse_checkpoint(where: str, state: Mapping[str, Any]) -> None:
+    """Raise where a state is the whole checkpoint of a run."""
+    if "progress" in state and any(name.startswith("model/") for name in state):
+        raise StateError(
+            where, expected="the state of a model", got="the checkpoint of a run",
+            fix="Read its model with tg.train.checkpoint.load_model(path, model).",
+        )  # fmt: skip
 
 
 class Scope:
