@@ -4,6 +4,7 @@ from tinygrad_mlp.train import checkpoint
 from tinygrad_mlp.train.callbacks import Checkpoint, EarlyStopping, Log, Progress
 from tinygrad_mlp.train.history import History
 from tinygrad_mlp.train.malloc import keep_freed_memory
+from tinygrad_mlp.train.ranks import Ranks
 from tinygrad_mlp.train.trainer import Callback, Trainer
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "History",
     "Log",
     "Progress",
+    "Ranks",
     "Trainer",
     "checkpoint",
     "keep_freed_memory",
