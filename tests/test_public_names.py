@@ -17,8 +17,8 @@ PUBLIC = {
         var
     """,
     "tinygrad_mlp.nn": """
-        BatchNorm1d Dropout Flatten GELU LayerNorm Linear MLP Module ReLU Sequential Sigmoid Tanh init load
-        save
+        BatchNorm1d Dropout Flatten GELU LayerNorm LeakyReLU Linear MLP Module RMSNorm ReLU Sequential SiLU Sigmoid
+        Softmax Tanh init load save
     """,
     "tinygrad_mlp.optim": "Adam AdamW Optimizer SGD clip_grad_norm clip_grad_value schedules",
     "tinygrad_mlp.data": "MNIST Split batches load_mnist read_idx to_float verify write_idx",

@@ -19,8 +19,12 @@ LAYERS = {
     "Tanh": (tg.nn.Tanh, (4, 3), 0, "Tanh()"),
     "Sigmoid": (tg.nn.Sigmoid, (4, 3), 0, "Sigmoid()"),
     "GELU": (tg.nn.GELU, (4, 3), 0, "GELU()"),
+    "SiLU": (tg.nn.SiLU, (4, 3), 0, "SiLU()"),
+    "LeakyReLU": (lambda: tg.nn.LeakyReLU(0.2), (4, 3), 0, "LeakyReLU(0.2)"),
+    "Softmax": (lambda: tg.nn.Softmax(0), (4, 3), 0, "Softmax(0)"),
     "Dropout": (lambda: tg.nn.Dropout(0.4, rng=0), (4, 3), 0, "Dropout(0.4)"),
     "LayerNorm": (lambda: tg.nn.LayerNorm(3, **F64), (4, 3), 6, "LayerNorm(3)  # weight (3,), bias (3,), 6 parameters"),
+    "RMSNorm": (lambda: tg.nn.RMSNorm(3, **F64), (4, 3), 3, "RMSNorm(3)  # weight (3,), 3 parameters"),
     "BatchNorm1d": (lambda: tg.nn.BatchNorm1d(3, **F64), (4, 3), 6, "BatchNorm1d(3)  # weight (3,), bias (3,), 6 parameters"),
     "Flatten": (tg.nn.Flatten, (4, 3, 2), 0, "Flatten()"),
     "Sequential": (lambda: tg.nn.Sequential(tg.nn.Linear(3, 2, rng=0, **F64), np.tanh), (4, 3), 8, "Sequential()  # 8 parameters\n  (0): Linear(3 → 2)  # weight (3, 2), bias (2,), 8 parameters"),
@@ -263,6 +267,7 @@ def test_normalization_refuses_another_number_of_features():
         (tg.nn.BatchNorm1d(3), (4, 1)),
         (tg.nn.BatchNorm1d(3).eval(), (4, 1)),
         (tg.nn.LayerNorm(3), (4, 1)),
+        (tg.nn.RMSNorm(3), (4, 1)),
     ):
         with pytest.raises(ShapeError, match=r"3\), got \(4, 1\)"):
             layer(np.ones(shape))

@@ -1,21 +1,12 @@
 """Layers, and the `Module` they are made of."""
 
 from tinygrad_mlp.nn import init
+from tinygrad_mlp.nn.activations import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softmax, Tanh
 from tinygrad_mlp.nn.files import load, save
-from tinygrad_mlp.nn.layers import (
-    GELU,
-    BatchNorm1d,
-    Dropout,
-    Flatten,
-    LayerNorm,
-    Linear,
-    ReLU,
-    Sequential,
-    Sigmoid,
-    Tanh,
-)
+from tinygrad_mlp.nn.layers import Dropout, Flatten, Linear, Sequential
 from tinygrad_mlp.nn.mlp import MLP
 from tinygrad_mlp.nn.module import Module
+from tinygrad_mlp.nn.normalization import BatchNorm1d, LayerNorm, RMSNorm
 
 __all__ = [
     "GELU",
@@ -24,11 +15,15 @@ __all__ = [
     "Dropout",
     "Flatten",
     "LayerNorm",
+    "LeakyReLU",
     "Linear",
     "Module",
+    "RMSNorm",
     "ReLU",
     "Sequential",
+    "SiLU",
     "Sigmoid",
+    "Softmax",
     "Tanh",
     "init",
     "load",

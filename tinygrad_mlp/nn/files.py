@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.errors import ArgumentError, DataError, MissingExtraError, StateError
-from tinygrad_mlp.nn.layers import BatchNorm1d, Linear
+from tinygrad_mlp.nn.layers import Linear
 from tinygrad_mlp.nn.module import Arrays, Module, refuse_checkpoint
+from tinygrad_mlp.nn.normalization import BatchNorm1d
 from tinygrad_mlp.validation import choose
 
 OWN, TORCH = "tinygrad_mlp", "torch"

@@ -1,4 +1,4 @@
-"""The layers: small classes whose `forward` reads like the formula."""
+"""Linear, Dropout, Flatten and Sequential: small classes whose `forward` reads like the formula."""
 
 from collections.abc import Iterator
 from typing import Any, TypeAlias
@@ -6,11 +6,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tinygrad_mlp.aligned import aligned
-from tinygrad_mlp.errors import ArgumentError, ShapeError
-from tinygrad_mlp.graph import changes
+from tinygrad_mlp.errors import ArgumentError
 from tinygrad_mlp.nn.init import INITS
 from tinygrad_mlp.nn.module import Module
-from tinygrad_mlp.ops import activations
 from tinygrad_mlp.tensor import Tensor
 from tinygrad_mlp.validation import choose, generator
 
@@ -76,54 +74,6 @@ class Linear(Module):
         return f"{self.weight.shape[0]} → {self.weight.shape[1]}"
 
 
-class ReLU(Module):
-    """max(0, x), element by element.
-
-    >>> ReLU()(np.array([-1.0, 2.0]))
-    array([0., 2.])
-    """
-
-    def forward(self, x: Any) -> Any:
-        """Apply `tinygrad_mlp.relu`."""
-        return activations.relu(x)
-
-
-class Tanh(Module):
-    """Hyperbolic tangent, element by element.
-
-    >>> Tanh()(np.array([0.0]))
-    array([0.])
-    """
-
-    def forward(self, x: Any) -> Any:
-        """Apply ``np.tanh``."""
-        return np.tanh(x)
-
-
-class Sigmoid(Module):
-    """1 / (1 + exp(-x)), element by element.
-
-    >>> Sigmoid()(np.array([0.0]))
-    array([0.5])
-    """
-
-    def forward(self, x: Any) -> Any:
-        """Apply `tinygrad_mlp.sigmoid`."""
-        return activations.sigmoid(x)
-
-
-class GELU(Module):
-    """Gaussian error linear unit in its tanh form, element by element.
-
-    >>> GELU()(np.array([0.0, 1.0])).round(3)
-    array([0.   , 0.841])
-    """
-
-    def forward(self, x: Any) -> Any:
-        """Apply `tinygrad_mlp.gelu`."""
-        return activations.gelu(x)
-
-
 class Dropout(Module):
     """In training, set each element to zero with probability p and scale the others by 1/(1 - p).
 
@@ -159,105 +109,6 @@ class Dropout(Module):
     def summary(self) -> str:
         """The probability."""
         return f"{self.p:g}"
-
-
-class LayerNorm(Module):
-    """(x - mean) / √(var + ε) · weight + bias, with the mean and variance of each row. Source: Ba et al., 2016.
-
-    Parameters
-    ----------
-    features : int
-        Size of the last axis.
-    eps : float
-        ε, added to the variance.
-    dtype : dtype
-        Of the parameters.
-
-    Examples
-    --------
-    >>> LayerNorm(2)(np.array([[1.0, 3.0]])).data.round(2)
-    array([[-1.,  1.]])
-    """
-
-    def __init__(self, features: int, *, eps: float = 1e-5, dtype: Any = np.float32) -> None:
-        self.weight = Tensor(np.ones(features, dtype), requires_grad=True, name="weight")
-        self.bias = Tensor(np.zeros(features, dtype), requires_grad=True, name="bias")
-        self.eps = eps
-
-    def forward(self, x: Any) -> Tensor:
-        """Normalize the last axis."""
-        if x.ndim == 0 or x.shape[-1] != self.weight.size:
-            raise ShapeError("LayerNorm", expected=f"shape (…, {self.weight.size})", got=str(x.shape))
-        return normalize(x, axis=-1, eps=self.eps)[0] * self.weight + self.bias
-
-    def summary(self) -> str:
-        """The number of features."""
-        return str(self.weight.size)
-
-
-class BatchNorm1d(Module):
-    """(x - mean) / √(var + ε) · weight + bias, with the mean and variance of each column.
-
-    Training uses the statistics of the batch and keeps a running average of them (of the variance without bias, as
-    PyTorch does), which evaluation uses. Source: Ioffe & Szegedy, 2015.
-
-    Parameters
-    ----------
-    features : int
-        Number of columns.
-    eps : float
-        ε, added to the variance.
-    momentum : float
-        Weight of the newest batch in the running averages.
-    dtype : dtype
-        Of the parameters.
-
-    Examples
-    --------
-    >>> layer = BatchNorm1d(2)
-    >>> layer(np.array([[1.0, 2.0], [3.0, 6.0]])).data.round(2)
-    array([[-1., -1.],
-           [ 1.,  1.]])
-    """
-
-    def __init__(self, features: int, *, eps: float = 1e-5, momentum: float = 0.1, dtype: Any = np.float32) -> None:
-        self.weight = Tensor(np.ones(features, dtype), requires_grad=True, name="weight")
-        self.bias = Tensor(np.zeros(features, dtype), requires_grad=True, name="bias")
-        self.running_mean = np.zeros(features, dtype)
-        self.running_var = np.ones(features, dtype)
-        self.eps = eps
-        self.momentum = momentum
-
-    def forward(self, x: Any) -> Tensor:
-        """Normalize an array of shape (N, features)."""
-        if x.ndim != 2 or x.shape[1] != self.weight.size:
-            raise ShapeError("BatchNorm1d", expected=f"shape (N, {self.weight.size})", got=str(x.shape))
-        if not self.training:
-            normalized = (x - self.running_mean) / np.sqrt(self.running_var + self.eps)
-            return normalized * self.weight + self.bias
-        n = x.shape[0]
-        if n < 2:
-            raise ShapeError(
-                "BatchNorm1d", expected="at least 2 rows in training", got=str(x.shape),
-                fix="Leave out a last batch of one, fit(..., drop_last=True), or call eval() first.",
-            )  # fmt: skip
-        normalized, mean, var = normalize(x, axis=0, eps=self.eps)
-        for running, batch in ((self.running_mean, mean), (self.running_var, var * (n / (n - 1)))):
-            running += self.momentum * (np.reshape(getattr(batch, "data", batch), running.shape) - running)
-            changes.mark(running)
-        return normalized * self.weight + self.bias
-
-    def summary(self) -> str:
-        """The number of features."""
-        return str(self.weight.size)
-
-
-def normalize(x: Any, axis: int, eps: float) -> tuple[Any, Any, Any]:
-    """(x - mean) / √(var + ε) along an axis, and the mean and the variance."""
-    mean = np.mean(x, axis=axis, keepdims=True)
-    centered = x - mean
-    var = np.mean(np.square(centered), axis=axis, keepdims=True)
-    return centered / np.sqrt(var + eps), mean, var
 
 
 class Flatten(Module):

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.errors import ArgumentError
-from tinygrad_mlp.nn.layers import GELU, Dropout, Linear, ReLU, Rng, Sigmoid, Tanh
+from tinygrad_mlp.nn.activations import GELU, ReLU, Sigmoid, Tanh
+from tinygrad_mlp.nn.layers import Dropout, Linear, Rng
 from tinygrad_mlp.nn.module import Module
 from tinygrad_mlp.tensor import Tensor
 from tinygrad_mlp.validation import choose, generator
