@@ -75,3 +75,27 @@ def test_a_sweep_goes_on_with_other_executors(tmp_path):
         assert len(after) == 12
         assert after == before or not before
     assert (tmp_path / "sweep" / "sweep.png").exists()
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors of the headings of a page, as GitHub and MkDocs write them."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+def test_every_relative_link_leads_somewhere():
+    """Files and headings; other sites are not asked."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    links, broken = 0, []
+    for page in pages:
+        text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+        for target in re.findall(r'\]\(([^)\s]+)\)|src="([^"]+)"', text):
+            path, _, anchor = "".join(target).partition("#")
+            if ":" in path:
+                continue
+            links += 1
+            found = page.parent / path if path else page
+            if not found.exists() or (anchor and anchor not in anchors(found.read_text(encoding="utf-8"))):
+                broken.append(f"{page.relative_to(ROOT)}: {''.join(target)}")
+    assert links > 20
+    assert not broken

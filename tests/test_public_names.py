@@ -1,10 +1,15 @@
 """The names that users may rely on: what completion shows is what `__all__` says, and no more."""
 
+import doctest
+import inspect
 import pkgutil
+import re
 import runpy
 from pathlib import Path
 
 import pytest
+
+import tinygrad_mlp as tg
 
 PUBLIC = {
     "tinygrad_mlp": """
@@ -41,3 +46,40 @@ def test_the_typed_script_runs(capsys):
     """What `.ci/run` gives to a type checker is also true when it runs."""
     runpy.run_path(str(Path(__file__).parent / "types" / "user.py"))
     assert capsys.readouterr().out.endswith(" [] (1, 4)\n")
+
+
+ROOMS = {
+    "tinygrad_mlp": tg,
+    **{name: getattr(tg, name) for name in ["data", "nn", "optim", "rules", "testing", "train"]},
+}
+REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
+
+
+def documented(room):
+    """The names of a room that have a place of their own in the reference."""
+    return {name for name in room.__all__ if not (room is tg and inspect.ismodule(getattr(room, name)))}
+
+
+@pytest.mark.parametrize("name", ROOMS)
+def test_the_reference_has_every_public_name(name):
+    prefix = "tinygrad_mlp." if name == "tinygrad_mlp" else f"tinygrad_mlp.{name}."
+    entries = re.findall(r"^::: (\S+)$", (REFERENCE / f"{name}.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(entries) == sorted(prefix + n for n in documented(ROOMS[name]))
+
+
+def test_every_public_name_has_an_example_that_runs():
+    """Examples are found as doctest finds them; the suite runs those of all modules."""
+    finder = doctest.DocTestFinder()
+
+    def examples(item):
+        if inspect.ismodule(item):
+            return any(examples(getattr(item, n)) for n in vars(item) if inspect.isroutine(getattr(item, n)))
+        return any(test.examples for test in finder.find(item, getattr(item, "__name__", ""), globs={}))
+
+    tables = {"COMPOSITES", "CONSTANTS", "RULES"}  # which the docstring of the module uses
+    assert not [
+        f"{name}.{n}"
+        for name, room in ROOMS.items()
+        for n in documented(room) - tables
+        if not examples(getattr(room, n))
+    ]

@@ -79,7 +79,16 @@ class RendererNotFound(TinygradError, RuntimeError):
 
 
 class GradientError(AssertionError):
-    """A gradient check that failed; ``report`` holds all it found."""
+    """A gradient check that failed; ``report`` holds all it found.
+
+    >>> import numpy as np
+    >>> from tinygrad_mlp.testing import check_grads
+    >>> try:
+    ...     check_grads(lambda w: w.data * w, np.array([1.0, 2.0]))  # .data cuts the graph
+    ... except GradientError as error:
+    ...     print(error.report.diagnosis)
+    The gradient is half of what it should be.
+    """
 
     def __init__(self, report: Any) -> None:
         super().__init__(str(report))

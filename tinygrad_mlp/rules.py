@@ -100,7 +100,12 @@ def derivative(function: Function, *vjps: Rule, sequence: bool = False) -> None:
 
 
 def constant(*functions: Function) -> None:
-    """Declare functions whose gradient is zero everywhere: on Tensors they return plain arrays (``np.argmax``)."""
+    """Declare functions whose gradient is zero everywhere: on Tensors they return plain arrays (``np.argmax``).
+
+    >>> import numpy as np
+    >>> constant(np.spacing)
+    >>> CONSTANTS.remove(np.spacing)
+    """
     CONSTANTS.update(functions)
 
 
@@ -126,6 +131,16 @@ def primitive(function: F) -> F:
     """Make a plain NumPy function an op: it computes on arrays, and records on Tensors.
 
     Its backward rule is registered apart, with `derivative`.
+
+    >>> import numpy as np
+    >>> import tinygrad_mlp as tg
+    >>> @primitive
+    ... def double(x):
+    ...     return 2 * x
+    >>> derivative(double, lambda g, out, x: 2 * g)
+    >>> tg.grad(double)(1.0)
+    array(2.)
+    >>> del RULES[double]
     """
 
     @functools.wraps(function)

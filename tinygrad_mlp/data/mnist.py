@@ -27,14 +27,23 @@ NPZ_NAMES = ("x_train", "y_train", "x_test", "y_test")
 
 
 class Split(NamedTuple):
-    """Images, uint8 of shape (N, 28, 28), 0 the background; and their labels, uint8 of shape (N,)."""
+    """Images, uint8 of shape (N, 28, 28), 0 the background; and their labels, uint8 of shape (N,).
+
+    >>> images, labels = load_mnist().test
+    >>> images.shape, labels.shape
+    ((10000, 28, 28), (10000,))
+    """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.uint8]
 
 
 class MNIST(NamedTuple):
-    """The training and the test set, which unpack as ``train, test = load_mnist()``."""
+    """The training and the test set, which unpack as ``train, test = load_mnist()``.
+
+    >>> len(load_mnist().train.labels), len(load_mnist().test.labels)
+    (60000, 10000)
+    """
 
     train: Split
     test: Split

@@ -30,6 +30,13 @@ class Comparison:
         What evaluation says.
     tolerance : float
         How far apart the two may be.
+
+    Examples
+    --------
+    >>> from tinygrad_mlp.testing import check_grads
+    >>> worst = check_grads(np.square, np.array([3.0]), order=1).worst
+    >>> worst.index, round(float(worst.analytic / worst.slope.value), 6)
+    ((0,), 1.0)
     """
 
     order: int
@@ -81,6 +88,13 @@ class GradientReport:
         Where the numeric slope is known only roughly, and so is whether the analytic one is right.
     diagnosis : str or None
         The mistake in words, where one fits.
+
+    Examples
+    --------
+    >>> from tinygrad_mlp.testing import check_grads
+    >>> report = check_grads(np.tanh, np.array([0.0, 1.0]))
+    >>> report.ok, report.compared
+    (True, {1: 2, 2: 4})
     """
 
     f: Callable[..., Any]

@@ -28,6 +28,13 @@ class RuleReport:
         The demands that are met.
     violations : list of (str, str)
         Those that are not, each with what was seen.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> report = check_rule(np.tanh, np.array([0.5, 1.0]))
+    >>> report.ok, report.violations
+    (True, [])
     """
 
     function: Function

@@ -15,6 +15,14 @@ class Progress(Callback):
     """A bar over the steps of each epoch on a terminal, and one line per epoch.
 
     The lines go to standard output. The bar goes to standard error, and is drawn only where that is a terminal.
+
+    >>> import numpy as np
+    >>> import tinygrad_mlp as tg
+    >>> x, y = np.eye(4), np.arange(4) % 2
+    >>> model = tg.nn.MLP(4, 8, 2, rng=0)
+    >>> optimizer = tg.optim.SGD(model.parameters(), lr=0.1)
+    >>> _ = tg.train.Trainer(model, optimizer, callbacks=[Progress()]).fit((x, y), epochs=1)
+    epoch 1/1  train loss ...
     """
 
     def __init__(self) -> None:
@@ -75,6 +83,18 @@ class EarlyStopping(Callback):
     ------
     ArgumentError
         If the measure is not in the history, or its direction is not known.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tinygrad_mlp as tg
+    >>> x, y = np.eye(4), np.arange(4) % 2
+    >>> model = tg.nn.MLP(4, 8, 2, rng=0)
+    >>> optimizer = tg.optim.SGD(model.parameters(), lr=0.1)
+    >>> stopping = EarlyStopping("val_accuracy", patience=3)
+    >>> history = tg.train.Trainer(model, optimizer, callbacks=[stopping]).fit((x, y), (x, y), epochs=50)
+    >>> len(history["val_accuracy"]) < 50
+    True
     """
 
     def __init__(
@@ -138,6 +158,19 @@ class Checkpoint(Callback):
         Where to write; made if it does not exist.
     monitor, mode, min_delta
         What the best epoch is, as for `EarlyStopping`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import tinygrad_mlp as tg
+    >>> x, y = np.eye(4), np.arange(4) % 2
+    >>> model = tg.nn.MLP(4, 8, 2, rng=0)
+    >>> optimizer = tg.optim.SGD(model.parameters(), lr=0.1)
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     _ = tg.train.Trainer(model, optimizer, callbacks=[Checkpoint(directory)]).fit((x, y), (x, y), epochs=1)
+    ...     sorted(path.name for path in Path(directory).iterdir())
+    ['best.npz', 'last.npz']
     """
 
     def __init__(
@@ -165,7 +198,19 @@ class Checkpoint(Callback):
 
 
 class Log(Callback):
-    """Write the history after each epoch to ``history.csv`` and ``history.json`` in a directory."""
+    """Write the history after each epoch to ``history.csv`` and ``history.json`` in a directory.
+
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import tinygrad_mlp as tg
+    >>> x, y = np.eye(4), np.arange(4) % 2
+    >>> model = tg.nn.MLP(4, 8, 2, rng=0)
+    >>> optimizer = tg.optim.SGD(model.parameters(), lr=0.1)
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     _ = tg.train.Trainer(model, optimizer, callbacks=[Log(directory)]).fit((x, y), epochs=1)
+    ...     sorted(path.name for path in Path(directory).iterdir())
+    ['history.csv', 'history.json']
+    """
 
     def __init__(self, directory: str | Path) -> None:
         self.directory = Path(directory)
