@@ -169,6 +169,16 @@ def parser() -> Parser:
     check = commands.add_parser("check", help="Prove the gradients of the network's ops on this machine.")
     check.set_defaults(run=run_check)
 
+    learn = commands.add_parser(
+        "learn", help="Learn backpropagation by exercises.",
+        description="Write the exercises into a directory, list them and show the next one; or check an attempt, and "
+                    "say in words what is wrong with it.",
+    )  # fmt: skip
+    learn.add_argument("number", type=at_least(1), nargs="?", help="Exercise. Default: the first that is not solved.")
+    learn.add_argument("--check", action="store_true", help="Check the attempt instead of showing the exercise.")
+    learn.add_argument("--dir", type=Path, default=Path("course"), metavar="DIR", help="Where. Default: course.")
+    learn.set_defaults(run=run_learn)
+
     data = commands.add_parser("data", help="Describe and verify a data set.")
     data.add_argument("--data", metavar="PATH", help="Data set. Default: the MNIST inside.")
     data.set_defaults(run=run_data)
@@ -262,6 +272,14 @@ def run_check(options: argparse.Namespace) -> None:
     from tinygrad_mlp.commands.check import check_network
 
     for line in check_network():
+        say(line)
+
+
+def run_learn(options: argparse.Namespace) -> None:
+    """``tinygrad-mlp learn``."""
+    from tinygrad_mlp.commands.learn import learn
+
+    for line in learn(options.dir, options.number, check=options.check):
         say(line)
 
 

@@ -21,7 +21,7 @@ class Progress(Callback):
     >>> x, y = np.eye(4), np.arange(4) % 2
     >>> model = tg.nn.MLP(4, 8, 2, rng=0)
     >>> optimizer = tg.optim.SGD(model.parameters(), lr=0.1)
-    >>> _ = tg.train.Trainer(model, optimizer, callbacks=[Progress()]).fit((x, y), epochs=1)
+    >>> _ = tg.train.Trainer(model, optimizer, callbacks=[Progress()]).fit((x, y), None, epochs=1, batch_size=4, rng=0)
     epoch 1/1  train loss ...
     """
 
@@ -92,8 +92,9 @@ class EarlyStopping(Callback):
     >>> model = tg.nn.MLP(4, 8, 2, rng=0)
     >>> optimizer = tg.optim.SGD(model.parameters(), lr=0.1)
     >>> stopping = EarlyStopping("val_accuracy", patience=3)
-    >>> history = tg.train.Trainer(model, optimizer, callbacks=[stopping]).fit((x, y), (x, y), epochs=50)
-    >>> len(history["val_accuracy"]) < 50
+    >>> trainer = tg.train.Trainer(model, optimizer, callbacks=[stopping])
+    >>> history = trainer.fit((x, y), (x, y), epochs=50, batch_size=4, rng=0)
+    >>> len(history) < 50
     True
     """
 
@@ -168,7 +169,8 @@ class Checkpoint(Callback):
     >>> model = tg.nn.MLP(4, 8, 2, rng=0)
     >>> optimizer = tg.optim.SGD(model.parameters(), lr=0.1)
     >>> with tempfile.TemporaryDirectory() as directory:
-    ...     _ = tg.train.Trainer(model, optimizer, callbacks=[Checkpoint(directory)]).fit((x, y), (x, y), epochs=1)
+    ...     trainer = tg.train.Trainer(model, optimizer, callbacks=[Checkpoint(directory)])
+    ...     _ = trainer.fit((x, y), (x, y), epochs=1, batch_size=4, rng=0)
     ...     sorted(path.name for path in Path(directory).iterdir())
     ['best.npz', 'last.npz']
     """
@@ -207,7 +209,8 @@ class Log(Callback):
     >>> model = tg.nn.MLP(4, 8, 2, rng=0)
     >>> optimizer = tg.optim.SGD(model.parameters(), lr=0.1)
     >>> with tempfile.TemporaryDirectory() as directory:
-    ...     _ = tg.train.Trainer(model, optimizer, callbacks=[Log(directory)]).fit((x, y), epochs=1)
+    ...     trainer = tg.train.Trainer(model, optimizer, callbacks=[Log(directory)])
+    ...     _ = trainer.fit((x, y), None, epochs=1, batch_size=4, rng=0)
     ...     sorted(path.name for path in Path(directory).iterdir())
     ['history.csv', 'history.json']
     """
