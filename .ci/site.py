@@ -1,5 +1,7 @@
 """The order of the pages of the site: each page in docs/ is taken in, as an explanation where nothing else is said."""
 
+import importlib
+import inspect
 from pathlib import Path
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -17,3 +19,13 @@ def on_config(config):
     sections = {"Tutorial": tutorial, "How-to": how_to, "Reference": reference, "Explanation": others}
     config.nav = ["index.md", *({title: found} for title, found in sections.items() if found)]
     return config
+
+
+def on_page_markdown(markdown, page, **_):
+    """Write the entries of a page of the reference: one for each public name of its module."""
+    if not page.file.src_uri.startswith("reference/"):
+        return markdown
+    name = markdown.split("\n")[0].removeprefix("# ")
+    room = importlib.import_module(name)
+    entries = [n for n in room.__all__ if not (name == "tinygrad_mlp" and inspect.ismodule(getattr(room, n)))]
+    return "\n\n".join([markdown, *(f"::: {name}.{n}" for n in entries)])

@@ -5,7 +5,7 @@ attempt that gives neither these numbers nor the right ones is told what can be 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,9 +27,11 @@ class Exercise:
     right : callable
         What it should compute.
     case : tuple
-        Its arguments.
+        Its arguments, which tell the mistakes apart.
     mistakes : dict
         Sentence -> a function that makes this mistake.
+    also : tuple, optional
+        Other arguments, on which it must be right as well.
     """
 
     file: str
@@ -37,6 +39,7 @@ class Exercise:
     right: Function
     case: tuple[Any, ...]
     mistakes: dict[str, Function]
+    also: tuple[Any, ...] | None = None
 
 
 @np.errstate(all="ignore")  # what is not finite is said in words
@@ -55,12 +58,12 @@ def explain(exercise: Exercise, attempt: Function) -> str | None:
         return f"It raised {type(error).__name__}: {error}"
     if any(isinstance(part, Tensor) for part in parts(got)):
         return "The result is a Tensor, which keeps the graph of everything it was computed from in memory."
-    want = parts(exercise.right(*copies(exercise.case)))
+    want = [np.asarray(part) for part in parts(exercise.right(*copies(exercise.case)))]
     found = parts(got)
     if len(found) != len(want):
         return f"Expected {len(want)} results, got {len(found)}."
     if same(found, want):
-        return None
+        return explain(replace(exercise, case=exercise.also, also=None), attempt) if exercise.also else None
     for sentence, mistake in exercise.mistakes.items():
         if same(found, parts(mistake(*copies(exercise.case)))):
             return sentence
@@ -85,7 +88,7 @@ def from_numbers(got: Any, want: Any) -> str | None:
         return "Transposed: its two axes are swapped."
     square = float(np.sum(want**2))
     factor = float(np.sum(got * want)) / square if square else 0.0
-    if factor and want.size > 1 and near(got, factor * want):
+    if factor and np.count_nonzero(want) > 1 and near(got, factor * want):
         names = {-1.0: "The sign is wrong.", 0.5: "It is half of what it should be.", 2.0: "It is twice too large."}
         return next(
             (s for f, s in names.items() if np.isclose(f, factor)), f"It is {factor:.4g} times what it should be."
@@ -143,10 +146,10 @@ def network(X: Any, Y: Any, W1: Any, b1: Any, W2: Any, b2: Any, *, mistake: str 
     a1 = X @ W1 + b1
     h = np.maximum(0, a1)
     e = np.exp((z := h @ W2 + b2) - z.max(axis=1, keepdims=True))
-    dz = e / e.sum(axis=1, keepdims=True) - Y
+    dz = e / e.sum(axis=1, keepdims=True) - (-Y if mistake == "targets" else Y)
     dz = dz if mistake == "mean" else dz / len(X)
     dh = dz @ W2.T
-    da1 = {"": dh * (a1 > 0), "mean": dh * (a1 > 0), "relu": dh, "tanh": dh * (1 - h * h)}[mistake]
+    da1 = {"relu": dh, "tanh": dh * (1 - h * h)}.get(mistake, dh * (a1 > 0))
     return X.T @ da1, da1.sum(axis=0), h.T @ dz, dz.sum(axis=0)
 
 
@@ -157,16 +160,25 @@ def wrong_network(mistake: str) -> Function:
 
 _rng = np.random.default_rng(0)
 G, X4 = _rng.normal(size=(4, 3)), _rng.normal(size=(4, 3))
+MASKED = (np.array([1.5, -0.7, 0.3, 2.0]), np.array([2.0, 0.0, -1.0, 0.5]))
 P = np.exp(X4) / np.exp(X4).sum(axis=1, keepdims=True)
 W = _rng.normal(size=(3, 5))
 Y4 = np.eye(3)[[0, 2, 1, 1]]
-NET = (X4, np.eye(2)[[0, 1, 1, 0]], _rng.normal(size=(3, 6)), np.full(6, 0.1), _rng.normal(size=(6, 2)), np.zeros(2))
+NET = (
+    X4,
+    np.eye(2)[[0, 1, 1, 0]],
+    _rng.normal(size=(3, 6)),
+    np.full(6, 0.1),
+    _rng.normal(size=(6, 2)),
+    np.array([0.3, -0.5]),
+)
 
 EXERCISES = (
     Exercise("01_square.py", "square_rule", lambda g, x: 2 * g * x, (G, X4), {
         "The incoming gradient g is ignored.": lambda _, x: 2 * x,
         "This is the value of the function times g, not its derivative.": lambda g, x: g * x * x,
         "The factor x is missing.": lambda g, _: 2 * g,
+        "Divided by x, where it must be multiplied.": lambda g, x: 2 * g / x,
     }),
     Exercise("02_sigmoid.py", "sigmoid_rule", lambda g, out: g * out * (1 - out), (G, P), {
         "The incoming gradient g is ignored.": lambda _, out: out * (1 - out),
@@ -175,6 +187,9 @@ EXERCISES = (
             lambda g, out: g * (s := 1 / (1 + np.exp(-out))) * (1 - s),
         "The factor 1 - out is missing.": lambda g, out: g * out,
         "The factor out is missing.": lambda g, out: g * (1 - out),
+        "Divided by 1 - out, where it must be multiplied.": lambda g, out: g * out / (1 - out),
+        "Divided by out, where it must be multiplied.": lambda g, out: g / out * (1 - out),
+        "The sign in 1 - out is wrong.": lambda g, out: g * out * (1 + out),
     }),
     Exercise("03_linear.py", "linear_rule", lambda g, x, w: (g @ w.T, x.T @ g), (_rng.normal(size=(4, 5)), X4, W), {
         "The two gradients are swapped.": lambda g, x, w: (x.T @ g, g @ w.T),
@@ -194,6 +209,12 @@ EXERCISES = (
         "The sum runs over the whole batch; it belongs to each row alone.": lambda g, p: p * (g - np.sum(g * p)),
         "The sum runs over axis 0; it belongs to axis 1, the classes.":
             lambda g, p: p * (g - np.sum(g * p, axis=0, keepdims=True)),
+        "The sum over the classes is added; it must be subtracted.":
+            lambda g, p: p * (g + np.sum(g * p, axis=1, keepdims=True)),
+        "The sum over the classes is divided by the weights p.":
+            lambda g, p: p * (g - np.sum(g / p, axis=1, keepdims=True)),
+        "The incoming gradient is divided by p, where it must be multiplied.":
+            lambda g, p: g / p - p * np.sum(g * p, axis=1, keepdims=True),
         "The sum over the classes lacks the weights p.": lambda g, p: p * (g - np.sum(g, axis=1, keepdims=True)),
     }),
     Exercise("06_cross_entropy.py", "cross_entropy_gradient", lambda p, y: (p - y) / len(p), (P, Y4), {
@@ -203,25 +224,39 @@ EXERCISES = (
         "Divided by the number of classes instead of the number of rows.": lambda p, y: (p - y) / p.shape[1],
         "This is the gradient with respect to p, not to z.": lambda p, y: -y / p / len(p),
         "The targets y are missing.": lambda p, _: p / len(p),
+        "The targets y are added; they must be subtracted.": lambda p, y: (p + y) / len(p),
     }),
-    Exercise("07_mask.py", "masked_log_rule", masked_log_gradient, (G[0], np.array([2.0, 0.0, -1.0])), {
+    Exercise("07_mask.py", "masked_log_rule", masked_log_gradient, MASKED, {
         "The element where x is 0 gives NaN or infinity: 0 · ∞ is NaN, so the mask comes too late. Mask x itself.":
             lambda g, x: (x > 0) * g / x,
+        "Multiplied by x, where it must be divided.": lambda g, x: masked_log_gradient(g * x * x, x),
+        "The mask begins too late: elements where x lies between 0 and 1 are dropped.":
+            lambda g, x: np.where(x > 1, masked_log_gradient(g, x), 0.0),
+        "The elements between 0 and 1 are not divided by x.": lambda g, x: masked_log_gradient(g * np.minimum(x, 1), x),
+        "Where x is not positive the gradient is 1; it must be 0.":
+            lambda g, x: np.where(x > 0, masked_log_gradient(g, x), 1.0),
         "There is no mask: where x is not positive the gradient is not 0.": lambda g, x: g / x,
         "The incoming gradient g is ignored.": lambda _, x: masked_log_gradient(1.0, x),
     }),
     Exercise("08_numerical.py", "numerical_derivative", lambda f, x, h: (f(x + h) - f(x - h)) / (2 * h),
-             (np.exp, X4[0], 0.1), {
+             (np.tanh, X4[0], 0.1), {
         "This is the one-sided difference, whose error is of order h instead of h².":
             lambda f, x, h: (f(x + h) - f(x)) / h,
         "This is the backward difference, whose error is of order h instead of h².":
             lambda f, x, h: (f(x) - f(x - h)) / h,
         "Divided by h, where the two points are 2 h apart.": lambda f, x, h: (f(x + h) - f(x - h)) / h,
+        "The two values are added; their difference is asked.": lambda f, x, h: (f(x + h) + f(x - h)) / (2 * h),
         "Not divided by the distance of the two points.": lambda f, x, h: f(x + h) - f(x - h),
     }),
     Exercise("09_momentum.py", "momentum_step", lambda w, g, v, lr, m: (w - lr * (m * v + g), m * v + g),
              (X4, G, P, 0.1, 0.9), {
         "The sign is wrong: the step goes uphill.": lambda w, g, v, lr, m: (w + lr * (m * v + g), m * v + g),
+        "The gradient is subtracted from the velocity and the velocity from the weights: the step goes uphill.":
+            lambda w, g, v, lr, m: (w - lr * (m * v - g), m * v - g),
+        "Divided by the velocity, where it must be multiplied.":
+            lambda w, g, v, lr, m: (w - lr / (m * v + g), m * v + g),
+        "The momentum is divided by the velocity, where it must be multiplied.":
+            lambda w, g, v, lr, m: (w - lr * (m / v + g), m / v + g),
         "The old velocity is forgotten.": lambda w, g, v, lr, m: (w - lr * g, g),
         "The gradient is damped by 1 - momentum: that is an average, not a velocity.":
             lambda w, g, v, lr, m: (w - lr * (u := m * v + (1 - m) * g), u),
@@ -238,6 +273,8 @@ EXERCISES = (
             lambda step, total, lr: lr * 0.5 * (1 - np.cos(np.pi * step / total)),
         "The cosine runs through a whole turn; half a turn is asked.":
             lambda step, total, lr: lr * 0.5 * (1 + np.cos(2 * np.pi * step / total)),
+        "The step is multiplied by total, where it must be divided.":
+            lambda step, total, lr: lr * 0.5 * (1 + np.cos(np.pi * step * total)),
         "It is scaled by the learning rate nowhere.": lambda step, total, _: 0.5 * (1 + np.cos(np.pi * step / total)),
     }),
     Exercise("11_clipping.py", "clip", clipped, ([G, 0.1 * W], 0.5), {
@@ -247,16 +284,19 @@ EXERCISES = (
         "Nothing is clipped.": lambda grads, _: grads,
         "Scaled by the square of the norm: the root is missing.":
             lambda grads, n: [g * (n / sum(np.sum(x * x) for x in grads)) for g in grads],
-    }),
+    }, also=([0.01 * G, 0.01 * W], 0.5)),
     Exercise("12_leak.py", "mean_loss", lambda w, xs: float(np.mean([np.sum(w * x) ** 2 for x in xs])),
              (W[0, :3], [X4[0], X4[1]]), {
         "This is the sum of the losses; the mean is asked.":
             lambda w, xs: float(sum(np.sum(w * x) ** 2 for x in xs)),
+        "Multiplied by the number of losses, where it must be divided.":
+            lambda w, xs: float(sum(np.sum(w * x) ** 2 for x in xs)) * len(xs),
         "This is the last loss alone.": lambda w, xs: float(np.sum(w * xs[-1]) ** 2),
     }),
     Exercise("13_mnist.py", "gradients", network, NET, {
         "Summed over the batch, where the mean is asked.": wrong_network("mean"),
         "The gradient passes the ReLU everywhere; it must only where a₁ > 0.": wrong_network("relu"),
+        "The targets Y are added; they must be subtracted.": wrong_network("targets"),
         "This is the derivative of tanh; the hidden layer is a ReLU.": wrong_network("tanh"),
     }),
 )  # fmt: skip

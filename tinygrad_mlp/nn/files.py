@@ -97,6 +97,18 @@ def load(model: Module, path: str | os.PathLike[str], *, layout: str | None = No
         missing, unexpected, or of another shape or kind of number. The model is as before then.
     MissingExtraError
         If the safetensors library is not installed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import tinygrad_mlp as tg
+    >>> model, other = tg.nn.Linear(2, 2, rng=0), tg.nn.Linear(2, 2, rng=1)
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     tg.nn.save(model, Path(directory) / "weights.npz")
+    ...     tg.nn.load(other, Path(directory) / "weights.npz")
+    >>> bool((model.weight.data == other.weight.data).all())
+    True
     """
     if layout is not None:
         choose(LAYOUTS, layout, "nn.load", "layout")

@@ -32,6 +32,14 @@ class Ranks:
         Number of this process, from 0, and of all.
     pressed : bool
         Whether Ctrl-C has reached this process, which the others do not know yet.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> second_of_four = SimpleNamespace(Get_rank=lambda: 1, Get_size=lambda: 4)  # what mpi4py gives that process
+    >>> ranks = Ranks(second_of_four)
+    >>> ranks.rank, ranks.size
+    (1, 4)
     """
 
     def __init__(self, comm: Any = None) -> None:
