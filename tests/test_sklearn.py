@@ -81,6 +81,22 @@ def test_training_goes_on_where_it_stopped():
 
 
 @extras
+@pytest.mark.filterwarnings("ignore:The loss still fell")
+def test_a_falling_learning_rate_does_not_stay_at_zero():
+    """Each fit of a warm start begins anew; calls of partial_fit share one fall."""
+    from tinygrad_mlp.sklearn import MLPClassifier
+
+    x, y = data()
+    model = MLPClassifier(8, learning_rate="cosine", max_iter=3, warm_start=True, random_state=0).fit(x, y)
+    before = model.loss_
+    assert model.fit(x, y).loss_ < before
+    parts = MLPClassifier(8, learning_rate="cosine", max_iter=3, random_state=0)
+    for _ in range(3):
+        parts.partial_fit(x, y)
+    assert parts.loss_curve_ == model.loss_curve_[:3]
+
+
+@extras
 def test_what_this_package_adds_is_used():
     """Each setting changes what is learned; early stopping scores the examples held out."""
     from tinygrad_mlp import optim

@@ -105,14 +105,17 @@ class _MLP(BaseEstimator):
         self.loss_curve_: list[float] = []
         self.n_iter_ = 0
 
-    def _optimizer(self, batch_size: int, steps: int) -> Optimizer:
-        """The optimizer, as it was when the last fit ended."""
+    def _optimizer(self, batch_size: int, steps: int, *, anew: bool) -> Optimizer:
+        """The optimizer, as it was when the last fit ended; "cosine" falls for so many steps, perhaps from here on."""
         kind = choose(SOLVERS, self.solver, type(self).__name__, "solver")
         lr: Any = self.learning_rate
         if not callable(lr):
             known = {"constant": self.learning_rate_init, "cosine": None}
             lr = choose(known, lr, type(self).__name__, "learning_rate")
-            lr = schedules.cosine(self.learning_rate_init, max(steps, 1)) if lr is None else lr
+            if lr is None:
+                falling = schedules.cosine(self.learning_rate_init, steps)
+                done = int(self._optimizer_state["step_count"]) if anew and self._optimizer_state else 0
+                lr = lambda step: falling(step - done)  # noqa: E731
         # scikit-learn's penalty is alpha/2 ‖W‖² over the examples of a batch; AdamW's decay is none of the loss.
         decay = self.alpha if kind is AdamW else self.alpha / batch_size
         named = list(self.model_.named_parameters())
@@ -140,7 +143,7 @@ class _MLP(BaseEstimator):
             validation = (held_x, held_y)
         size = min(200, len(X)) if self.batch_size == "auto" else self.batch_size
         size = min(whole_number(type(self).__name__, "batch_size", size, least=1), len(X))
-        optimizer = self._optimizer(size, epochs * -(-len(X) // size))
+        optimizer = self._optimizer(size, self.max_iter * -(-len(X) // size), anew=stopping)
         callbacks: list[Callback] = [Progress()] if self.verbose else []
         if stopping:
             monitor = self._monitor if self.early_stopping else "train_loss"
@@ -194,8 +197,8 @@ class MLPClassifier(ClassifierMixin, _MLP):
     batch_size : int or "auto"
         "auto" is 200, or all examples where they are fewer.
     learning_rate : {"constant", "cosine"} or schedule
-        "cosine" falls to 0 in ``max_iter`` epochs; a schedule is a function of the step, see
-        `tinygrad_mlp.optim.schedules`.
+        "cosine" falls to 0 in ``max_iter`` epochs of a fit, or calls of `partial_fit`; a schedule is a function of the
+        step, see `tinygrad_mlp.optim.schedules`.
     learning_rate_init : float
     max_iter : int
         Number of epochs at most.
