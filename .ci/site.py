@@ -5,7 +5,9 @@ import inspect
 from pathlib import Path
 
 DOCS = Path(__file__).parent.parent / "docs"
-HOW_TO = "how-to pictures own-data many-ranks arrays functions famous-wrong-gradients testing examples contributing"
+HOW_TO = (
+    "coming-from pictures own-data many-ranks arrays functions famous-wrong-gradients testing examples contributing"
+)
 
 
 def on_config(config):

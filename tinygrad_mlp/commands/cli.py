@@ -1,4 +1,4 @@
-"""The command line: ``tinygrad-mlp train | eval | predict | draw | check | data``.
+"""The command line: ``tinygrad-mlp train | eval | predict | draw | source | check | learn | data``.
 
 Exit status: 0 done; 1 a file or standard output cannot be written, memory is short, or a check failed; 2 bad arguments;
 3 bad data; 4 the training diverged; 130 Ctrl-C.
