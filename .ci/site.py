@@ -4,6 +4,9 @@ import importlib
 import inspect
 from pathlib import Path
 
+from markdown import Extension
+from markdown.preprocessors import Preprocessor
+
 DOCS = Path(__file__).parent.parent / "docs"
 HOW_TO = (
     "coming-from pictures own-data many-ranks arrays functions famous-wrong-gradients testing examples contributing"
@@ -19,6 +22,7 @@ def on_config(config):
     how_to = [f"{name}.md" for name in HOW_TO.split() if f"{name}.md" in pages]
     others = sorted(pages - {*tutorial, *reference, *how_to})
     sections = {"Tutorial": tutorial, "How-to": how_to, "Reference": reference, "Explanation": others}
+    config.markdown_extensions.append(Sessions())
     config.nav = ["index.md", *({title: found} for title, found in sections.items() if found)]
     return config
 
@@ -31,3 +35,29 @@ def on_page_markdown(markdown, page, **_):
     room = importlib.import_module(name)
     entries = [n for n in room.__all__ if not (name == "tinygrad_mlp" and inspect.ismodule(getattr(room, n)))]
     return "\n\n".join([markdown, *(f"::: {name}.{n}" for n in entries)])
+
+
+class Fences(Preprocessor):
+    """Sessions of Python, in pages and docstrings, are code: Markdown would take >>> for a quotation in a quotation."""
+
+    def run(self, lines):
+        """Put each session that stands in no fence into one."""
+        written, fenced, session = [], False, False
+        for line in [*lines, ""]:
+            fenced ^= line.startswith("```")
+            if line.startswith(">>>") and not (fenced or session):
+                session = True
+                written.append("```pycon")
+            elif session and not line.strip():
+                session = False
+                written.append("```")
+            written.append(line)
+        return written
+
+
+class Sessions(Extension):
+    """`Fences`, before fences are read."""
+
+    def extendMarkdown(self, md):
+        """Register it."""
+        md.preprocessors.register(Fences(md), "sessions", 100)
