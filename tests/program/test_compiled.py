@@ -377,3 +377,26 @@ def test_shapes_that_depend_on_values_are_noticed():
     compiled, eager = tg.compile(f(rng)), f(twin)
     for x in ([1.0, -1.0, 2.0], [3.0, -2.0, 1.5], [1.0, 2.0, 3.0], [0.5, -1.0, 3.0]):
         assert bits(compiled(np.array(x))) == bits(eager(np.array(x)))
+
+
+def test_a_graph_that_was_recorded_before_outlives_the_writing_of_a_program():
+    """Property: notes in the places of parameters are no change of them."""
+    model, x = tg.nn.MLP(4, 3, 2, rng=0), np.ones((5, 4), np.float32)
+    before = np.sum(model(x) ** 2)
+    tg.compile(model)(x)
+    before.backward()
+    assert model.fc1.weight.grad is not None
+
+
+def test_a_statistic_that_a_program_has_moved_on_is_a_change():
+    """A graph that used running statistics before a compiled training run refuses backward, as after an eager one."""
+    net = tg.nn.Sequential(tg.nn.BatchNorm1d(4), tg.nn.Linear(4, 2, rng=0))
+    x = np.arange(20, dtype=np.float32).reshape(5, 4)
+    train = tg.compile(lambda x: net(x))
+    for _ in range(2):
+        net.eval()
+        before = np.sum(net(tg.Tensor(x, requires_grad=True)))
+        net.train()
+        train(x)
+        with pytest.raises(GraphError, match="changed in place afterwards"):
+            before.backward()

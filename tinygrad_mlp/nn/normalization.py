@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.arguments import plain
 from tinygrad_mlp.errors import ShapeError
 from tinygrad_mlp.graph import changes
 from tinygrad_mlp.nn.module import Module
@@ -126,7 +127,7 @@ class BatchNorm1d(Module):
             )  # fmt: skip
         normalized, mean, var = normalize(x, axis=0, eps=self.eps)
         for running, batch in ((self.running_mean, mean), (self.running_var, var * (n / (n - 1)))):
-            running += self.momentum * (np.reshape(getattr(batch, "data", batch), running.shape) - running)
+            running += self.momentum * (np.reshape(plain(batch), running.shape) - running)
             changes.mark(running)
         return normalized * self.weight + self.bias
 

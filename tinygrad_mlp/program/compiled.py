@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_mlp import tensor
 from tinygrad_mlp.arguments import Traced
 from tinygrad_mlp.errors import CompileError
-from tinygrad_mlp.graph import Node, backward_observer, differentiating
+from tinygrad_mlp.graph import Node, backward_observer, changes, differentiating
 from tinygrad_mlp.program.buffers import Code
 from tinygrad_mlp.program.draws import noted_generator
 from tinygrad_mlp.program.instructions import Instruction, Result, Unmet, Variable, demand, demand_shape, mapped
@@ -118,6 +118,8 @@ class Program:
         self.arguments = arguments
         self.outside = [v for v in outside if v in used]
         self.places = [outside[v] for v in self.outside]
+        written = {i.writes for i in self.instructions if i.writes is not None}
+        self.edited = [place for v, place in zip(self.outside, self.places, strict=True) if v.memory in written]
         self.layouts = [(v.shape, v.dtype, v.strides) if v.dtype is not None else None for v in self.outside]
         self.outputs = list(dict.fromkeys(v for v in found.values() if isinstance(v, Variable)))
         self.result = result
@@ -150,8 +152,7 @@ class Program:
 
     def state(self) -> list[tuple[Any, Any]]:
         """What a run may change outside, and what it was before."""
-        written = {i.writes for i in self.instructions if i.writes is not None}
-        places = [p for v, p in zip(self.outside, self.places, strict=True) if v.memory in written or v.dtype is None]
+        places = [*self.edited, *(p for v, p in zip(self.outside, self.places, strict=True) if v.dtype is None)]
         return [(item, content(item)) for item in (place.read() for place in places)]
 
     def __call__(self, leaves: list[Any]) -> Any:
@@ -174,6 +175,8 @@ class Program:
             raise
         finally:
             self.spare.append(buffers)
+            for place in self.edited:
+                changes.mark(place.read())
 
 
 class Output(Result):
@@ -270,7 +273,7 @@ def write(
         try:
             for leaf, note in zip(leaves, given, strict=True):
                 if isinstance(leaf, Tensor):
-                    leaf.data = note
+                    leaf._data = note
             token = backward_observer.set(lambda gradients: Marks(notes))
             try:
                 result = f(*mapped(args, lambda x: replacements.get(id(x), x)),
@@ -284,8 +287,10 @@ def write(
             raise
         finally:
             for leaf, data in swapped:
-                leaf.data = data
+                leaf._data = data
     check_unchanged(surroundings)
+    for array, _ in notes.undo:
+        changes.mark(array)
     value = mapped(result, lambda item: item.value if isinstance(item, Output) else item)
     arguments = [None if note is None else note.variable for note in given]
     return Program(

@@ -45,10 +45,10 @@ class Data:
         self.tensor = tensor
 
     def __getitem__(self, key: str) -> Any:
-        return self.tensor.data
+        return self.tensor._data
 
     def __setitem__(self, key: str, value: Any) -> None:
-        self.tensor.data = value
+        self.tensor._data = value  # not a change of the values: the old array comes back
 
 
 class Place:
