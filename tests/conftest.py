@@ -15,7 +15,7 @@ from tinygrad_mlp import rules
 from tinygrad_mlp.data import write_idx
 
 settings.register_profile("dev", max_examples=25, deadline=None, print_blob=True)
-settings.register_profile("ci", max_examples=50, deadline=None, print_blob=True, derandomize=True)
+settings.register_profile("ci", max_examples=25, deadline=None, print_blob=True, derandomize=True)
 settings.register_profile("deep", max_examples=2000, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 

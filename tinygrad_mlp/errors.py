@@ -84,7 +84,7 @@ class GradientError(AssertionError):
     >>> import numpy as np
     >>> from tinygrad_mlp.testing import check_grads
     >>> try:
-    ...     check_grads(lambda w: w.data * w, np.array([1.0, 2.0]))  # .data cuts the graph
+    ...     check_grads(lambda w: w.data * w, np.array([1.0, 2.0, 4.0]))  # .data cuts the graph
     ... except GradientError as error:
     ...     print(error.report.diagnosis)
     The gradient is half of what it should be.

@@ -92,7 +92,9 @@ def test_what_once_differed_is_the_same():
         check_remembered(function)
 
 
-NUMPYS_OWN = [function for function in [*RULES, *COMPOSITES] if function_name(function).startswith("np.")]
+# np.cross of Tensors goes on taking vectors of two numbers, which NumPy 2.5 gave up; the table of cases tests it.
+WIDER = {np.cross} if np.lib.NumpyVersion(np.__version__) >= "2.5.0" else set()
+NUMPYS_OWN = [f for f in [*RULES, *COMPOSITES] if function_name(f).startswith("np.") and f not in WIDER]
 FAMILIES = sorted({definition(function).__module__ for function in NUMPYS_OWN})
 
 

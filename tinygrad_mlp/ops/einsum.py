@@ -24,7 +24,7 @@ def contract_vjp(g, _, operands, subscripts, optimize=False):
     terms = terms.split(",")
     gradients = []
     for i, (x, term) in enumerate(zip(operands, terms, strict=True)):
-        if np.size(x) == 0:
+        if x.size == 0:
             gradients.append(np.zeros_like(x))
             continue
         others = [(g, result)] + [(y, t) for j, (y, t) in enumerate(zip(operands, terms, strict=True)) if j != i]

@@ -112,6 +112,8 @@ constant(
 
 @composite(np.prod)
 def _(a, axis=None, *, keepdims=False):
+    if a.ndim == 0:
+        np.prod(np.zeros(()), axis)  # raises where this NumPy knows no such axis
     axes = reduced_axes(a, axis)
     x = merged(a, axes)
     product = np.cumprod(np.concatenate([np.ones_like(x, shape=(*x.shape[:-1], 1)), x], axis=-1), axis=-1)[..., -1]
