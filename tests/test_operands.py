@@ -29,6 +29,7 @@ WITH_LISTS = [
     lambda x, items: np.clip(x, items, None),
     lambda x, items: np.einsum("ij,j->i", x, items),
     lambda x, items: np.linalg.solve(x, items),
+    lambda x, items: tg.mse_loss(x[0], items),
     lambda x, items: np.concatenate([x, [items]]),
     lambda x, items: np.stack([x, [items, items]]),
 ]
@@ -58,7 +59,6 @@ def test_where_numpy_looks_into_a_list_of_tensors_it_says_what_to_write():
         np.sum, np.mean, np.max, np.prod, np.linalg.norm,
         lambda items: np.dot(tg.Tensor(X), items),
         lambda items: np.tensordot(tg.Tensor(X), items, 1),
-        lambda items: tg.mse_loss(tg.Tensor([1.0, 2.0]), items),
     ]:  # fmt: skip
         with row(refused), pytest.raises(GraphError, match=r"np\.stack\(\[x, y\]\)"):
             refused([a, b])
@@ -102,7 +102,24 @@ def test_kinds_of_arrays_count_as_the_plain_array():
     x = tg.Tensor(X.view(np.matrix), requires_grad=True)
     np.sum(x * x).backward()
     np.testing.assert_array_equal(x.grad, 2 * X)
-    assert tg.nn.Linear(2, 1, rng=0)(Frame()).shape == (2, 1)
+
+
+def test_layers_and_losses_take_lists_and_tables():
+    makes = [lambda: tg.nn.Linear(2, 2, rng=0), tg.nn.ReLU, tg.nn.Tanh, tg.nn.Sigmoid, tg.nn.GELU, tg.nn.Flatten]
+    makes += [lambda: tg.nn.Dropout(0.5, rng=0), lambda: tg.nn.LayerNorm(2), lambda: tg.nn.BatchNorm1d(2)]
+    makes += [lambda: tg.nn.MLP(2, 3, 2, rng=0)]
+    for make in makes:
+        for mode in (True, False):
+            with row(make):
+                expected = np.asarray(make().train(mode)(tg.Tensor(X)).data)
+                for given_as in (Frame(), X.tolist(), X):
+                    result = make().train(mode)(given_as)
+                    np.testing.assert_array_equal(getattr(result, "data", result), expected)
+    for logits in (X, tg.Tensor(X)):
+        for loss, targets in ((tg.cross_entropy, [0, 1]), (tg.cross_entropy, Frame()), (tg.mse_loss, X.T.tolist())):
+            array = np.asarray(targets)
+            with row(targets):
+                np.testing.assert_array_equal(loss(logits, targets), np.asarray(loss(logits, array)))
 
 
 def test_arrays_with_arithmetic_of_their_own_are_refused():

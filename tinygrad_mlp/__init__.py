@@ -9,18 +9,21 @@
 True
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_mlp import nn, ops, optim, rules  # noqa: F401 - ops registers the rules
+from tinygrad_mlp import nn, ops, optim, rules, tensor  # noqa: F401 - ops registers the rules
 from tinygrad_mlp.autodiff import grad, gradients, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from tinygrad_mlp.debugging import debug
 from tinygrad_mlp.drawing import draw, to_dot
+from tinygrad_mlp.errors import MissingNameError
 from tinygrad_mlp.ops.activations import gelu, log_softmax, logsumexp, relu, sigmoid, softmax, softplus
 from tinygrad_mlp.ops.losses import cross_entropy, mse_loss
 from tinygrad_mlp.program import compile, source  # noqa: A004 - the field's name for it
 from tinygrad_mlp.tensor import Tensor, no_grad
 
+del tensor  # the module is still to be imported by its name, but `tg.tensor` shall say what to write
 if TYPE_CHECKING:
     from tinygrad_mlp import data, testing, train
 
@@ -71,5 +74,8 @@ if not TYPE_CHECKING:  # a checker would take any name to be there
         """Import on first use what training and testing need, so that the import itself loads NumPy alone."""
         if name in {"data", "train", "testing"}:
             return import_module(f"{__name__}.{name}")
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
+        fix = None if name.startswith("_") else import_module(f"{__name__}.other_names").function(name)
+        if fix is None:
+            msg = f"module {__name__!r} has no attribute {name!r}"
+            raise AttributeError(msg, name=name, obj=sys.modules[__name__])
+        raise MissingNameError(f"tg.{name}", expected="a name of this package", got=repr(name), fix=f"Write {fix}.")

@@ -68,7 +68,7 @@ def as_array(value: Any) -> Any:
 
 def operand(value: Any) -> Any:
     """An argument that a rule differentiates: a Tensor, an array or a number; a list is the array of its items."""
-    if isinstance(value, Traced) or type(value) in NUMBERS or isinstance(value, np.generic):
+    if isinstance(value, (Traced, np.generic)) or type(value) in NUMBERS:
         return value
     if isinstance(value, (list, tuple)):
         if first_traced(value) is not None:

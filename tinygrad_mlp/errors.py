@@ -50,6 +50,10 @@ class DtypeError(TinygradError, TypeError):
     """A gradient asked of numbers that have none: integers, booleans, strings."""
 
 
+class MissingNameError(TinygradError, AttributeError):
+    """A name that other frameworks have and this one has not, with what to write instead."""
+
+
 class ArgumentError(TinygradError, ValueError):
     """An argument outside its range."""
 

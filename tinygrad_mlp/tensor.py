@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy import ndarray
@@ -26,7 +26,14 @@ from tinygrad_mlp.arguments import (
     shapes,
     unfolded,
 )
-from tinygrad_mlp.errors import DtypeError, GraphError, ShapeError, TinygradError, UnsupportedArgumentError
+from tinygrad_mlp.errors import (
+    DtypeError,
+    GraphError,
+    MissingNameError,
+    ShapeError,
+    TinygradError,
+    UnsupportedArgumentError,
+)
 from tinygrad_mlp.graph import Node, changes, clock, differentiating, pullback, topological_order
 from tinygrad_mlp.operators import Operators
 from tinygrad_mlp.rules import (
@@ -212,6 +219,20 @@ class Tensor(Operators):
                 fix="Stack Tensors with np.stack([x, y]); take the plain array on purpose with x.data.",
             )  # fmt: skip
         return np.array(self.data, dtype=dtype, copy=copy)
+
+    if not TYPE_CHECKING:  # a checker would take any name to be there
+
+        def __getattr__(self, name: str) -> Any:
+            """Only called for what is not there: say what to write for the names of other frameworks."""
+            from tinygrad_mlp import other_names
+
+            fix = None if name.startswith("_") else other_names.method(name)
+            if fix is None:
+                msg = f"{type(self).__name__!r} object has no attribute {name!r}"
+                raise AttributeError(msg, name=name, obj=self)
+            raise MissingNameError(
+                f"x.{name}", expected="an attribute of a Tensor", got=repr(name), fix=f"Write {fix}."
+            )
 
     def __repr__(self) -> str:
         text = (

@@ -5,10 +5,12 @@ import re
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tables import row
 
 import tinygrad_mlp as tg
-from tinygrad_mlp.errors import ArgumentError, DtypeError, ShapeError, StateError
+from tinygrad_mlp.errors import ArgumentError, DtypeError, ShapeError, StateError, TinygradError
 from tinygrad_mlp.optim import SGD, Adam, AdamW, schedules
 
 
@@ -229,3 +231,39 @@ def test_repr():
 def test_a_model_in_the_place_of_its_parameters():
     with pytest.raises(ArgumentError, match=r"Adam: expected parameters, got MLP\. .*model\.parameters\(\)"):
         Adam(tg.nn.MLP(2, 2, rng=0), 0.1)
+
+
+def test_what_is_no_parameter_is_refused():
+    """A pair of Tensors is no name and a parameter, and the result of an op is no leaf."""
+    w, b = leaf(), leaf()
+    for params, message in [
+        ([(w, b)], "expected Tensors, or pairs of a name and a Tensor, got (Tensor("),
+        ([w * 0.1], "expected leaves, which get a gradient, got a Tensor (the result of np.multiply"),
+        ([("w", np.exp(w))], "Compute on the array first, Tensor(0.1 * array, requires_grad=True)"),
+    ]:
+        with pytest.raises(ArgumentError, match=re.escape(message)):
+            SGD(params, 0.1)
+
+
+@given(st.integers(0, 2), st.sampled_from(["read-only", "dtype", "shape", "gradient"]), st.sampled_from([SGD, AdamW]))
+def test_a_step_is_done_whole_or_not_at_all(which, fault, kind):
+    """Property: whichever parameter cannot be updated, no parameter, count or moment changes, and its name is said."""
+    params = [leaf(grad=[1.0, 1.0]) for _ in range(3)]
+    optimizer = kind([(f"p{i}", p) for i, p in enumerate(params)], 0.1)
+    optimizer.step()
+    wrong = params[which]
+    if fault == "read-only":
+        wrong.data.flags.writeable = False
+    elif fault == "dtype":
+        wrong.grad = np.ones(2, complex)
+    elif fault == "shape":
+        wrong.grad = np.ones((2, 2))
+    else:
+        wrong.grad = 1.0
+    before, state = [p.data.copy() for p in params], optimizer.state_dict()
+    with pytest.raises(TinygradError, match=f"'p{which}'"):
+        optimizer.step()
+    for p, data in zip(params, before, strict=True):
+        np.testing.assert_array_equal(p.data, data)
+    for name, value in optimizer.state_dict().items():
+        np.testing.assert_array_equal(value, state[name])

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.arguments import operand
 from tinygrad_mlp.nn.module import Module
 from tinygrad_mlp.ops import activations
 
@@ -17,7 +18,7 @@ class ReLU(Module):
 
     def forward(self, x: Any) -> Any:
         """Apply `tinygrad_mlp.relu`."""
-        return activations.relu(x)
+        return activations.relu(operand(x))
 
 
 class Tanh(Module):
@@ -29,7 +30,7 @@ class Tanh(Module):
 
     def forward(self, x: Any) -> Any:
         """Apply ``np.tanh``."""
-        return np.tanh(x)
+        return np.tanh(operand(x))
 
 
 class Sigmoid(Module):
@@ -41,7 +42,7 @@ class Sigmoid(Module):
 
     def forward(self, x: Any) -> Any:
         """Apply `tinygrad_mlp.sigmoid`."""
-        return activations.sigmoid(x)
+        return activations.sigmoid(operand(x))
 
 
 class GELU(Module):
@@ -53,7 +54,7 @@ class GELU(Module):
 
     def forward(self, x: Any) -> Any:
         """Apply `tinygrad_mlp.gelu`."""
-        return activations.gelu(x)
+        return activations.gelu(operand(x))
 
 
 class SiLU(Module):
@@ -65,6 +66,7 @@ class SiLU(Module):
 
     def forward(self, x: Any) -> Any:
         """Multiply by `tinygrad_mlp.sigmoid`."""
+        x = operand(x)
         return x * activations.sigmoid(x)
 
 
@@ -80,6 +82,7 @@ class LeakyReLU(Module):
 
     def forward(self, x: Any) -> Any:
         """Scale what is not positive."""
+        x = operand(x)
         return np.where(x > 0, x, self.negative_slope * x)
 
     def summary(self) -> str:
@@ -101,7 +104,7 @@ class Softmax(Module):
 
     def forward(self, x: Any) -> Any:
         """Apply `tinygrad_mlp.softmax`."""
-        return activations.softmax(x, axis=self.dim)
+        return activations.softmax(operand(x), axis=self.dim)
 
     def summary(self) -> str:
         """The axis."""

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tinygrad_mlp.aligned import aligned
+from tinygrad_mlp.arguments import operand
 from tinygrad_mlp.errors import ArgumentError
 from tinygrad_mlp.nn.init import INITS
 from tinygrad_mlp.nn.module import Module
@@ -66,7 +67,7 @@ class Linear(Module):
 
     def forward(self, x: Any) -> Tensor:
         """Map an array of shape (…, in_features) to (…, out_features)."""
-        product = x @ self.weight
+        product = operand(x) @ self.weight
         return product if self.bias is None else product + self.bias
 
     def summary(self) -> str:
@@ -100,6 +101,7 @@ class Dropout(Module):
 
     def forward(self, x: Any) -> Any:
         """Drop elements in training; in evaluation, nothing."""
+        x = operand(x)
         if not self.training or self.p == 0:
             return x
         kept = self.rng.random(x.shape, np.float32) >= self.p
@@ -120,6 +122,7 @@ class Flatten(Module):
 
     def forward(self, x: Any) -> Any:
         """Fold all axes but the first into one."""
+        x = operand(x)
         return np.reshape(x, (x.shape[0], int(np.prod(x.shape[1:]))))
 
 

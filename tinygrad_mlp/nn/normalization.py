@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.arguments import plain
+from tinygrad_mlp.arguments import operand, plain
 from tinygrad_mlp.errors import ShapeError
 from tinygrad_mlp.graph import changes
 from tinygrad_mlp.nn.module import Module
@@ -36,6 +36,7 @@ class LayerNorm(Module):
 
     def forward(self, x: Any) -> Tensor:
         """Normalize the last axis."""
+        x = operand(x)
         if x.ndim == 0 or x.shape[-1] != self.weight.size:
             raise ShapeError("LayerNorm", expected=f"shape (…, {self.weight.size})", got=str(x.shape))
         return normalize(x, axis=-1, eps=self.eps)[0] * self.weight + self.bias
@@ -69,6 +70,7 @@ class RMSNorm(Module):
 
     def forward(self, x: Any) -> Tensor:
         """Divide by the root mean square of the last axis."""
+        x = operand(x)
         if x.ndim == 0 or x.shape[-1] != self.weight.size:
             raise ShapeError("RMSNorm", expected=f"shape (…, {self.weight.size})", got=str(x.shape))
         eps = float(np.finfo(x.dtype).eps) if self.eps is None else self.eps
@@ -114,6 +116,7 @@ class BatchNorm1d(Module):
 
     def forward(self, x: Any) -> Tensor:
         """Normalize an array of shape (N, features)."""
+        x = operand(x)
         if x.ndim != 2 or x.shape[1] != self.weight.size:
             raise ShapeError("BatchNorm1d", expected=f"shape (N, {self.weight.size})", got=str(x.shape))
         if not self.training:

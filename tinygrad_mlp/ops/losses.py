@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.arguments import operand
 from tinygrad_mlp.errors import ArgumentError, DtypeError, ShapeError
 from tinygrad_mlp.ops.activations import X, log_softmax, shifted, softmax
 from tinygrad_mlp.rules import derivative, primitive
@@ -35,6 +36,7 @@ def cross_entropy(logits: X, targets: Any, *, label_smoothing: float = 0.0, redu
     >>> cross_entropy(np.array([[0.0, 0.0], [10_000.0, 0.0]]), np.array([0, 0])).round(4)
     np.float64(0.3466)
     """
+    logits, targets = operand(logits), operand(targets)
     check_targets(logits, targets, label_smoothing, reduction)
     z = shifted(logits, axis=-1)
     log_sum = np.log(np.exp(z).sum(axis=0))
@@ -59,10 +61,6 @@ def check_targets(logits, targets, label_smoothing, reduction):
         raise ArgumentError("cross_entropy", expected="label_smoothing from 0 to 1", got=str(label_smoothing))
     if logits.ndim != 2:
         raise ShapeError("cross_entropy", expected="logits of shape (N, C)", got=str(logits.shape))
-    if not hasattr(targets, "dtype"):
-        raise DtypeError(
-            "cross_entropy", expected="targets as an array", got=type(targets).__name__, fix="Write np.array(targets)."
-        )
     n, classes = logits.shape
     kind = targets.dtype.kind
     if targets.shape == (n, classes) and kind == "f":
@@ -144,6 +142,7 @@ def mse_loss(prediction: X, target: Any) -> X:
     >>> mse_loss(np.array([1.0, 2.0]), np.array([1.0, 4.0]))
     np.float64(2.0)
     """
+    prediction, target = operand(prediction), operand(target)
     if np.shape(prediction) != np.shape(target):
         raise ShapeError(
             "mse_loss", expected="a prediction and a target of the same shape",
