@@ -36,6 +36,7 @@ PUBLIC = {
 @pytest.mark.parametrize("name", PUBLIC)
 def test_completion_shows_the_public_names_and_no_others(name):
     room, names = pkgutil.resolve_name(name), sorted(PUBLIC[name].split())
+    room = room([[1.0]]) if isinstance(room, type) else room  # completion looks at an object
     assert sorted(n for n in dir(room) if not n.startswith("_")) == names
     assert all(hasattr(room, n) for n in names)
     assert sorted(getattr(room, "__all__", names)) == names

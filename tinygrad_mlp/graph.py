@@ -44,12 +44,12 @@ class Changes:
     def mark(self, array: Any) -> None:
         """Say that an array was edited in place. Arrays of other libraries keep their memory to themselves."""
         owner = memory(array)
-        if not isinstance(owner, np.ndarray):
-            return
         key = id(owner)
         self.latest = time = next(clock)
         entry = self.entries.get(key)
         if entry is None:
+            if not isinstance(owner, np.ndarray):
+                return
             self.entries[key] = [weakref.ref(owner, lambda _: self.entries.pop(key, None)), time]
         else:
             entry[1] = time
@@ -66,7 +66,7 @@ changes = Changes()  # one for the process, as memory is
 def memory(array: Any) -> Any:
     """The array that owns the memory of which an array is a view."""
     base = getattr(array, "base", None)
-    while isinstance(base, np.ndarray):
+    while base is not None and isinstance(base, np.ndarray):
         array, base = base, base.base
     return array
 
@@ -285,7 +285,7 @@ def pullback(
                 raise
             for parent, contribution in pairs:
                 data = parent._data
-                if contribution.shape != data.shape or contribution.dtype != data.dtype:
+                if contribution.shape != data.shape or contribution.dtype is not data.dtype:  # a kind has one object
                     contribution = unbroadcast(contribution, data, node.function)
                 if visit is not None:
                     visit(tensor, parent, contribution)

@@ -1,10 +1,19 @@
-"""What users of PyTorch and JAX write first, and what to write here. Imported only where such a name is not found."""
+"""What users of PyTorch and JAX write first, and what to write here."""
 
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
+from tinygrad_mlp.errors import MissingNameError
+
+ACTIVATIONS = ("gelu", "log_softmax", "logsumexp", "relu", "sigmoid", "softmax", "softplus")
 METHODS = {
+    name: f"np.{name}(x): NumPy's functions take Tensors"
+    for name, value in vars(np).items()
+    if isinstance(value, np.ufunc) or hasattr(value, "_implementation")
+}
+METHODS |= {name: f"tg.{name}(x)" for name in ACTIVATIONS}
+METHODS |= {
     "add_": "x = x + y: no Tensor changes in place",
     "backwards": "x.backward()",
     "bmm": "x @ y",
@@ -59,13 +68,17 @@ FUNCTIONS = {
 }
 
 
-def method(name: str) -> str | None:
-    """What to write for ``x.name``, or None."""
-    if name in METHODS:
-        return METHODS[name]
-    if function := of_this_package(name):
-        return f"{function}(x)"
-    return f"np.{name}(x): NumPy's functions take Tensors" if is_numpy(name) else None
+class OtherName:
+    """Stands in a class for an attribute that it lacks: like any missing one, but the error says what to write."""
+
+    def __init__(self, name: str, line: str) -> None:
+        self.name = name
+        self.line = line
+
+    def __get__(self, instance: Any, owner: Any) -> NoReturn:
+        raise MissingNameError(
+            f"x.{self.name}", expected="an attribute of a Tensor", got=repr(self.name), fix=f"Write {self.line}."
+        )
 
 
 def function(name: str) -> str | None:
@@ -77,17 +90,5 @@ def function(name: str) -> str | None:
     for room in ("nn", "optim"):
         if name in getattr(tg, room).__all__:
             return f"tg.{room}.{name}"
-    return f"np.{name}: NumPy's functions take Tensors" if is_numpy(name) else None
-
-
-def of_this_package(name: str) -> str | None:
-    """An activation or loss of this package."""
-    import tinygrad_mlp as tg
-
-    value: Any = vars(tg).get(name)
-    return f"tg.{name}" if hasattr(value, "records") else None
-
-
-def is_numpy(name: str) -> bool:
-    """Whether NumPy has a public function or type of that name."""
-    return not name.startswith("_") and callable(getattr(np, name, None))
+    is_numpy = not name.startswith("_") and callable(getattr(np, name, None))
+    return f"np.{name}: NumPy's functions take Tensors" if is_numpy else None

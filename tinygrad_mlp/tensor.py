@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy import ndarray
@@ -29,13 +29,13 @@ from tinygrad_mlp.arguments import (
 from tinygrad_mlp.errors import (
     DtypeError,
     GraphError,
-    MissingNameError,
     ShapeError,
     TinygradError,
     UnsupportedArgumentError,
 )
 from tinygrad_mlp.graph import Node, changes, clock, differentiating, pullback, topological_order
 from tinygrad_mlp.operators import Operators
+from tinygrad_mlp.other_names import METHODS, OtherName
 from tinygrad_mlp.rules import (
     COMPOSITES,
     CONSTANTS,
@@ -188,8 +188,9 @@ class Tensor(Operators):
             for leaf in leaves:
                 leaf_gradient = gradients.get(id(leaf))
                 if leaf_gradient is not None:
-                    accumulate(leaf, leaf_gradient, shared=id(leaf_gradient) in given)
-                    given.add(id(leaf_gradient))
+                    key = id(leaf_gradient)
+                    accumulate(leaf, leaf_gradient, key in given)
+                    given.add(key)
 
     # What NumPy's own functions do with a Tensor.
 
@@ -220,19 +221,9 @@ class Tensor(Operators):
             )  # fmt: skip
         return np.array(self.data, dtype=dtype, copy=copy)
 
-    if not TYPE_CHECKING:  # a checker would take any name to be there
-
-        def __getattr__(self, name: str) -> Any:
-            """Only called for what is not there: say what to write for the names of other frameworks."""
-            from tinygrad_mlp import other_names
-
-            fix = None if name.startswith("_") else other_names.method(name)
-            if fix is None:
-                msg = f"{type(self).__name__!r} object has no attribute {name!r}"
-                raise AttributeError(msg, name=name, obj=self)
-            raise MissingNameError(
-                f"x.{name}", expected="an attribute of a Tensor", got=repr(name), fix=f"Write {fix}."
-            )
+    def __dir__(self) -> list[str]:
+        """The names that are there, for completion."""
+        return [name for name in super().__dir__() if name not in OTHER_NAMES]
 
     def __repr__(self) -> str:
         text = (
@@ -264,6 +255,10 @@ class Tensor(Operators):
             )  # fmt: skip
         return Tensor, (self._data, self.requires_grad, self.name), (None, {"grad": self.grad})
 
+
+OTHER_NAMES = [name for name in METHODS if not hasattr(Tensor, name)]
+for name in OTHER_NAMES:
+    setattr(Tensor, name, OtherName(name, METHODS[name]))
 
 REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {
     np.add: np.sum,
@@ -389,15 +384,16 @@ def seed_gradient(output: Tensor, gradient: Any) -> Any:
                 "backward", expected="a scalar", got=f"a Tensor of shape {output.shape}",
                 fix="Reduce it first (x.sum(), x.mean()), or pass backward(gradient) of the same shape.",
             )  # fmt: skip
-        return np.ones_like(output.data)
+        return np.ones_like(output._data)
     gradient = plain(gradient)
     if not hasattr(gradient, "__array_function__"):
         gradient = np.asarray(gradient)
-    if gradient.shape != output.shape:
+    data = output._data
+    if gradient.shape != data.shape:
         raise ShapeError(
-            "backward", expected=f"a gradient of shape {output.shape}, that of the Tensor", got=str(gradient.shape)
+            "backward", expected=f"a gradient of shape {data.shape}, that of the Tensor", got=str(gradient.shape)
         )
-    return gradient.astype(output.dtype)
+    return gradient.astype(data.dtype)
 
 
 def accumulate(leaf: Traced, gradient: Any, shared: bool) -> None:

@@ -30,8 +30,9 @@ class Slot:
 
     def ready(self, where: str) -> bool:
         """Whether there is a gradient to step along; raises where it does not fit."""
-        data, grad = self.param.data, self.param.grad
-        if grad is None or not self.param.requires_grad:
+        param = self.param
+        grad, data = param.grad, param.data
+        if grad is None or param.node is None:
             return False
         if data.shape != self.shape:
             raise ShapeError(
@@ -48,7 +49,8 @@ class Slot:
                 where, expected=f"values that can be changed in parameter {self.name!r}", got="a read-only array",
                 fix="Make the Tensor of a copy: Tensor(array.copy(), requires_grad=True).",
             )  # fmt: skip
-        check_gradient(where, self.param, f"parameter {self.name!r}")
+        if type(grad) is not np.ndarray or grad.dtype is not data.dtype or grad.shape != data.shape:
+            check_gradient(where, param, f"parameter {self.name!r}")
         return True
 
 
