@@ -64,7 +64,7 @@ def test_value(grads, limit):
         assert np.array_equal(param.grad, np.where(np.abs(grad) > limit, np.sign(grad) * limit, grad))
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize("extreme", ["max", "smallest_subnormal"])
 def test_norm_neither_overflows_nor_underflows(dtype, extreme):
     """Where squares leave the range of the dtype, the norm is right all the same."""

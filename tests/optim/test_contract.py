@@ -314,6 +314,24 @@ def test_a_recorded_graph_notices_the_step(cls, options):
 
 
 @every_optimizer
+def test_gradients_of_any_size(cls, options):
+    """What is in range of float16 or float32 updates as it does in float64: nothing over- or underflows on the way."""
+    for dtype, sizes in ((np.float16, (1e-7, 100.0, 6e4)), (np.float32, (1e-15, 1e19))):
+        for size in sizes:
+            w, wide = (tg.Tensor(np.zeros(3, d), requires_grad=True) for d in (dtype, np.float64))
+            lr = 0.01 if cls is not SGD else 0.01 / size
+            own = {"weight_decay": 0.0} if cls is SGD else {"eps": 0.0}
+            optimizers = [cls([p], lr, **{**options, **own}) for p in (w, wide)]
+            for _ in range(50):
+                w.grad = np.array([size, -size, 0.5 * size], dtype)
+                wide.grad = w.grad.astype(float)
+                with np.errstate(invalid="ignore", divide="ignore"):
+                    for optimizer in optimizers:
+                        optimizer.step()
+            np.testing.assert_allclose(w.data, wide.data, rtol=2e-2 if dtype == np.float16 else 1e-4)
+
+
+@every_optimizer
 def test_zero_learning_rate_moves_nothing(cls, options):
     """With lr = 0 every parameter keeps its bits."""
     rng = np.random.default_rng(0)

@@ -44,8 +44,8 @@ class Adam(Optimizer):
 
     Notes
     -----
-    The equations of PyTorch's ``Adam``. Source: Kingma & Ba, 2015, arXiv:1412.6980. The state holds the sums
-    m / (1 - β₁) and v / (1 - β₂), which saves two passes over the parameters.
+    The equations of PyTorch's ``Adam``. Source: Kingma & Ba, 2015, arXiv:1412.6980. The state holds m and v, PyTorch's
+    ``exp_avg`` and ``exp_avg_sq``.
 
     Examples
     --------
@@ -78,27 +78,30 @@ class Adam(Optimizer):
         settings["eps"] = at_least_zero(self.where, "eps", settings["eps"])
 
     def buffer_names(self, settings: dict[str, Any]) -> tuple[str, ...]:
-        """Decaying sums of gradients and of their squares."""
-        return ("gradients", "squares")
+        """The running averages of the gradient and of its square."""
+        return ("m", "v")
 
     def update(self, g: Array, buffers: dict[str, Array], settings: dict[str, Any], lr: float, t: int) -> None:
         """Turn the gradient into lr m / (1 - β₁ᵗ) / (√v / √(1 - β₂ᵗ) + ε)."""
         (beta1, beta2), eps = settings["betas"], settings["eps"]
-        gradients, squares = buffers["gradients"], buffers["squares"]
+        m, v = buffers["m"], buffers["v"]
 
-        np.multiply(gradients, beta1, out=gradients)
-        np.add(gradients, g, out=gradients)
+        np.multiply(m, beta1, out=m)
+        np.multiply(g, 1 - beta1, out=g)
+        np.add(m, g, out=m)
+
+        # (1 - β₂) g² is squared when it is small already: g² alone leaves the range of float32 sooner than v does.
+        np.multiply(g, math.sqrt(1 - beta2) / (1 - beta1), out=g)
         np.multiply(g, g, out=g)
-        np.multiply(squares, beta2, out=squares)
-        np.add(squares, g, out=squares)
+        np.multiply(v, beta2, out=v)
+        np.add(v, g, out=v)
 
-        # m = (1 - β₁) gradients and v = (1 - β₂) squares, so the update is lr first gradients / (second √squares + ε).
-        first = (1 - beta1) / (1 - beta1**t)
-        second = math.sqrt((1 - beta2) / (1 - beta2**t))
-        np.sqrt(squares, out=g)
-        np.add(g, eps / second, out=g)
-        np.divide(gradients, g, out=g)
-        np.multiply(g, lr * first / second, out=g)
+        # Both fractions times √(1 - β₂ᵗ), so that numbers take the corrections, not arrays.
+        correction = math.sqrt(1 - beta2**t)
+        np.sqrt(v, out=g)
+        np.add(g, eps * correction, out=g)
+        np.divide(m, g, out=g)
+        np.multiply(g, lr * correction / (1 - beta1**t), out=g)
 
 
 class AdamW(Adam):

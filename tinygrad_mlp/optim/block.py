@@ -75,8 +75,9 @@ class Block:
         for slot in slots:
             slot.place = slice(size, size + slot.param.size)
             size += slot.param.size
-        self.change = aligned_zeros(size, slots[0].dtype)
-        self.buffers: dict[str, Array] = {name: aligned_zeros(size, slots[0].dtype) for name in buffers}
+        dtype = np.promote_types(slots[0].dtype, np.float32)  # the squares of float16 have hardly any range
+        self.change = aligned_zeros(size, dtype)
+        self.buffers: dict[str, Array] = {name: aligned_zeros(size, dtype) for name in buffers}
 
     # Views are made when they are needed: stored ones would no longer be views in a deep copy of the optimizer.
 
@@ -88,7 +89,7 @@ class Block:
         """Copy the gradient of loss + weight_decay/2 · ‖w‖² into ``change``; the view of it."""
         view = self.shaped(self.change, slot)
         if weight_decay:
-            np.multiply(slot.param.data, weight_decay, out=view)
+            np.multiply(slot.param.data, weight_decay, out=view, dtype=view.dtype)
             np.add(view, slot.param.grad, out=view)
         else:
             view[...] = slot.param.grad

@@ -105,6 +105,8 @@ def clip_grad_value(params: Iterable[Any], limit: float) -> None:
 
 def norm(gradient: Array) -> float:
     """Euclidean norm of all elements."""
+    if gradient.dtype == np.float16:  # whose sums stop growing at 2048
+        gradient = gradient.astype(np.float32)
     squares = float(np.vdot(gradient, gradient))
     if 1e-25 < squares < math.inf:
         return math.sqrt(squares)
