@@ -153,6 +153,8 @@ CASES: dict[Any, list[Case]] = {
     np.cbrt: unary(np.cbrt),
     np.absolute: unary(np.abs),
     np.fabs: unary(np.fabs),
+    elementwise.sign: unary(elementwise.sign),
+    elementwise.ratio: [case(elementwise.ratio, (2, 3), positive(3)), case(elementwise.ratio, (), positive(2))],
     np.copysign: binary(np.copysign),
     np.hypot: binary(np.hypot),
     np.modf: unary(np.modf),
@@ -676,10 +678,25 @@ CASES: dict[Any, list[Case]] = {
         case(np.linalg.pinv, (2, 3, 2)),
         case(lambda x: np.linalg.pinv(x, rcond=1e-9), (3, 2)),
     ],
-    np.linalg.det: [case(np.linalg.det, invertible(3, 3)), case(np.linalg.det, invertible(2, 2, 2))],
+    np.linalg.det: [
+        case(np.linalg.det, np.array([[1.0, 2.0], [2.0, 4.0]])),
+        case(np.linalg.det, np.zeros((3, 3))),
+        case(np.linalg.det, invertible(3, 3)),
+        case(np.linalg.det, invertible(2, 2, 2)),
+    ],
     np.linalg.slogdet: [
         case(lambda x: np.linalg.slogdet(x).logabsdet, -invertible(3, 3)),
         case(lambda x: np.linalg.slogdet(x)[1], invertible(2, 2, 2)),
+    ],
+    linalg.cofactors: [
+        case(linalg.cofactors, invertible(3, 3)),
+        case(linalg.cofactors, invertible(2, 2, 2)),
+        case(linalg.cofactors, np.array([[1.0, 2.0, 0.5], [1.0, 2.0, 0.5], [0.3, -1.0, 2.0]])),
+        case(linalg.cofactors, (1, 1)),
+    ],
+    linalg.over_gaps: [
+        case(linalg.over_gaps, (3, 3), positive(3)),
+        case(linalg.over_gaps, (2, 2, 2), np.array([[0.3, 1.2], [2.0, 0.4]])),
     ],
     linalg.log_determinant: [case(linalg.log_determinant, invertible(2, 2))],
     np.linalg.solve: [

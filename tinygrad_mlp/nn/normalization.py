@@ -140,8 +140,12 @@ class BatchNorm1d(Module):
 
 
 def normalize(x: Any, axis: int, eps: float) -> tuple[Any, Any, Any]:
-    """(x - mean) / √(var + ε) along an axis, and the mean and the variance."""
+    """(x - mean) / √(var + ε) along an axis, and the mean and the variance; float16 is squared in float32."""
+    dtype = x.dtype
+    if dtype == np.float16:
+        x = x.astype(np.float32)
     mean = np.mean(x, axis=axis, keepdims=True)
     centered = x - mean
     var = np.mean(np.square(centered), axis=axis, keepdims=True)
-    return centered / np.sqrt(var + eps), mean, var
+    normalized = centered / np.sqrt(var + eps)
+    return normalized.astype(dtype) if dtype == np.float16 else normalized, mean, var

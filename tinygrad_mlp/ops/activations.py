@@ -4,6 +4,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from tinygrad_mlp.ops.elementwise import exponent
 from tinygrad_mlp.ops.reductions import spread
 from tinygrad_mlp.rules import derivative, primitive
 
@@ -52,10 +53,20 @@ def gelu(x: X) -> X:
 
 
 def shifted(x: Any, axis: int) -> Any:
-    """x - max(x), in a new array with ``axis`` in front, where NumPy reduces a short axis several times faster."""
-    front = np.swapaxes(x, axis, 0).copy()
+    """x - max(x), in a new array with ``axis`` in front, where NumPy reduces a short axis several times faster.
+
+    In float32 if x has float16, whose sums stop growing at 2048.
+    """
+    swapped = np.swapaxes(np.atleast_1d(x), axis, 0)
+    front = swapped.astype(np.float32) if x.dtype == np.float16 else swapped.copy()
     front -= front.max(axis=0)
     return front
+
+
+def back(front, x, axis):
+    """The axis in its place again, and the dtype."""
+    result = np.swapaxes(front, 0, axis) if x.ndim else front[0]
+    return result.astype(np.float16) if x.dtype == np.float16 else result
 
 
 @primitive
@@ -67,7 +78,7 @@ def softmax(x: X, axis: int = -1) -> X:
     """
     e = np.exp(shifted(x, axis))
     e /= e.sum(axis=0)
-    return np.swapaxes(e, 0, axis)
+    return back(e, x, axis)
 
 
 @primitive
@@ -79,7 +90,7 @@ def log_softmax(x: X, axis: int = -1) -> X:
     """
     z = shifted(x, axis)
     z -= np.log(np.exp(z).sum(axis=0))
-    return np.swapaxes(z, 0, axis)
+    return back(z, x, axis)
 
 
 @primitive
@@ -89,17 +100,23 @@ def logsumexp(x: X, axis: int | tuple[int, ...] | None = None, *, keepdims: bool
     >>> logsumexp(np.array([1000.0, 1000.0])).round(3)
     np.float64(1000.693)
     """
-    top = np.max(x, axis=axis, keepdims=True)
-    top = np.where(np.isfinite(top), top, 0)
-    total = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
+    top = np.max(x, axis=axis, keepdims=True) if x.size else np.zeros_like(x, shape=())
+    top = np.where(np.isfinite(top), top, np.zeros_like(top))
+    with np.errstate(divide="ignore"):  # log(0) of nothing but -∞
+        total = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
     return total if keepdims else np.squeeze(total, axis=axis)
 
 
 # fmt: off
-derivative(relu,         lambda g, _, x: g * (x > 0))
+derivative(relu,         lambda g, _, x: g * ~(x <= 0))  # of NaN, g
 derivative(sigmoid,      lambda g, out, x: g * out * (1 - out))
 derivative(softplus,     lambda g, _, x: g * sigmoid(x))
 derivative(softmax,      lambda g, out, x, axis=-1: out * (g - np.sum(g * out, axis=axis, keepdims=True)))
 derivative(log_softmax,  lambda g, out, x, axis=-1: g - np.exp(out) * np.sum(g, axis=axis, keepdims=True))
-derivative(logsumexp,    lambda g, out, x, axis=None, *, keepdims=False: spread(g, x, axis, keepdims) * np.exp(x - spread(out, x, axis, keepdims)))
+derivative(logsumexp,    lambda g, out, x, axis=None, *, keepdims=False: spread(g, x, axis, keepdims) * shares(x, spread(out, x, axis, keepdims), axis))
 # fmt: on
+
+
+def shares(x, out, axis):
+    """The share of each element in the sum of exponentials."""
+    return np.exp(exponent(x, out, np.sum(np.equal(x, out), axis=axis, keepdims=True)))

@@ -12,13 +12,39 @@ LN2, LN10, DEGREE = math.log(2), math.log(10), math.pi / 180
 
 
 def larger(g, x, y):
-    """The share of ``g`` that goes to x in maximum(x, y): all where x is larger, half at a tie."""
-    return np.where(np.greater(x, y), g, np.where(np.equal(x, y), g / 2, 0))
+    """The share of ``g`` that goes to x in maximum(x, y): nothing where x is smaller, half at a tie, all else (NaN)."""
+    return np.where(np.less(x, y), 0, np.where(np.equal(x, y), g / 2, g))
 
 
 def nonzero(x):
     """x with 1 in the place of 0: a divisor whose numerator is 0 there, so that 0/0 becomes 0."""
     return np.where(x == 0, 1, x)
+
+
+@primitive
+def ratio(x, y):
+    """x / y, or x where y is 0. Its own derivative is that of x / y also there: what 0 hides has no higher one."""
+    return x / nonzero(y)
+
+
+@primitive
+def sign(x):
+    """np.sign, but that its derivative at 0, where it jumps, is NaN."""
+    return np.sign(x)
+
+
+def exponent(x, out, others):
+    """x - out for a sum of exponentials, the share of x in it: at out = ∞, all goes to what is infinite; at -∞ nothing.
+
+    ``others`` is the number of operands that equal ``out``.
+    """
+    endless = np.where(np.equal(x, out), -np.log(np.maximum(others, 1)), -math.inf)
+    return np.where(np.isposinf(out), endless, x - np.where(np.isinf(out), 0, out))
+
+
+def log_share(x, y, out):
+    """`exponent` of x beside y."""
+    return exponent(x, out, np.add(np.equal(x, out), np.equal(y, out), dtype=float))
 
 
 @primitive
@@ -84,12 +110,15 @@ derivative(np.reciprocal,   lambda g, out, x: -g * out * out)
 derivative(np.square,       lambda g, _, x: 2 * g * x)
 derivative(np.sqrt,         lambda g, out, x: g / (2 * out))
 derivative(np.cbrt,         lambda g, out, x: g / (3 * out * out))
-derivative(np.absolute,     lambda g, _, x: g * np.sign(x))
-derivative(np.fabs,         lambda g, _, x: g * np.sign(x))
+derivative(np.absolute,     lambda g, _, x: g * sign(x))
+derivative(np.fabs,         lambda g, _, x: g * sign(x))
+derivative(sign,            lambda g, _, x: g * np.where(np.equal(x, 0), math.nan, 0))
 derivative(np.copysign,     lambda g, _, x, y: g * np.sign(x) * np.copysign(1, y),
                             None)
-derivative(np.hypot,        lambda g, out, x, y: g * x / nonzero(out),
-                            lambda g, out, x, y: g * y / nonzero(out))
+derivative(np.hypot,        lambda g, out, x, y: ratio(g, out) * x,
+                            lambda g, out, x, y: ratio(g, out) * y)
+derivative(ratio,           lambda g, _, x, y: g / y,
+                            lambda g, _, x, y: -g * x / y / y)
 derivative(np.nan_to_num,   lambda g, _, x, copy=True, nan=0.0, posinf=None, neginf=None: np.where(np.isfinite(x), g, 0))
 
 # -- exponentials and logarithms -------------------------------------------------------------------------------------
@@ -100,11 +129,10 @@ derivative(np.log,          lambda g, _, x: g / x)
 derivative(np.log2,         lambda g, _, x: g / (x * LN2))
 derivative(np.log10,        lambda g, _, x: g / (x * LN10))
 derivative(np.log1p,        lambda g, _, x: g / (1 + x))
-# Where both arguments are -inf, so is the result, and the gradient is 0 to each.
-derivative(np.logaddexp,    lambda g, out, x, y: g * np.exp(x - np.where(np.isneginf(out), 0, out)),
-                            lambda g, out, x, y: g * np.exp(y - np.where(np.isneginf(out), 0, out)))
-derivative(np.logaddexp2,   lambda g, out, x, y: g * np.exp2(x - np.where(np.isneginf(out), 0, out)),
-                            lambda g, out, x, y: g * np.exp2(y - np.where(np.isneginf(out), 0, out)))
+derivative(np.logaddexp,    lambda g, out, x, y: g * np.exp(log_share(x, y, out)),
+                            lambda g, out, x, y: g * np.exp(log_share(y, x, out)))
+derivative(np.logaddexp2,   lambda g, out, x, y: g * np.exp2(log_share(x, y, out)),
+                            lambda g, out, x, y: g * np.exp2(log_share(y, x, out)))
 
 # -- trigonometric and hyperbolic functions --------------------------------------------------------------------------
 derivative(np.sin,          lambda g, _, x: g * np.cos(x))
@@ -136,10 +164,10 @@ derivative(np.maximum,      lambda g, _, x, y: larger(g, x, y),
 derivative(np.minimum,      lambda g, _, x, y: larger(g, y, x),
                             lambda g, _, x, y: larger(g, x, y))
 # fmax and fmin pass over a NaN: the other argument gets all.
-derivative(np.fmax,         lambda g, _, x, y: np.where(np.isnan(y), g, larger(g, x, y)),
-                            lambda g, _, x, y: np.where(np.isnan(x), g, larger(g, y, x)))
-derivative(np.fmin,         lambda g, _, x, y: np.where(np.isnan(y), g, larger(g, y, x)),
-                            lambda g, _, x, y: np.where(np.isnan(x), g, larger(g, x, y)))
+derivative(np.fmax,         lambda g, _, x, y: np.where(np.isnan(y), g, np.where(np.isnan(x), 0, larger(g, x, y))),
+                            lambda g, _, x, y: np.where(np.isnan(x), g, np.where(np.isnan(y), 0, larger(g, y, x))))
+derivative(np.fmin,         lambda g, _, x, y: np.where(np.isnan(y), g, np.where(np.isnan(x), 0, larger(g, y, x))),
+                            lambda g, _, x, y: np.where(np.isnan(x), g, np.where(np.isnan(y), 0, larger(g, x, y))))
 derivative(np.heaviside,    None,
                             lambda g, _, x, y: np.where(x == 0, g, 0))
 derivative(where,           None,

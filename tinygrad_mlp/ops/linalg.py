@@ -10,6 +10,8 @@ import math
 import numpy as np
 
 from tinygrad_mlp.errors import ArgumentError
+from tinygrad_mlp.ops.elementwise import nonzero
+from tinygrad_mlp.ops.shaping import scatter
 from tinygrad_mlp.rules import composite, constant, derivative, primitive
 
 inv, solve = np.linalg.inv, np.linalg.solve
@@ -29,6 +31,65 @@ def gaps(s):
     """1 / (s_j - s_i) at row i, column j; 0 on the diagonal."""
     eye = np.eye(s.shape[-1], dtype=s.dtype)
     return (1 - eye) / (s[..., None, :] - s[..., :, None] + eye)
+
+
+@primitive
+def over_gaps(m, s):
+    """m_ij / (s_j - s_i), and 0 on the diagonal.
+
+    Vectors of values that are the same to rounding may be exchanged for combinations of each other. Functions that do
+    not depend on the choice have an m that is 0 there to rounding, and get 0; the others have no derivative: NaN.
+    """
+    gap = s[..., None, :] - s[..., :, None]
+    rounding = s.shape[-1] * np.finfo(s.dtype).eps
+    same = np.abs(gap) <= rounding * np.max(np.abs(s), axis=-1, initial=0)[..., None, None]
+    zero = np.abs(m) <= 100 * rounding * np.max(np.abs(m), axis=(-2, -1), keepdims=True, initial=0)
+    zero = zero | np.eye(s.shape[-1], dtype=bool)
+    return np.where(same, np.where(zero, 0, math.nan), m / np.where(same, 1, gap)).astype(m.dtype)
+
+
+def over_gaps_values(g, out, m, s):
+    """The gradient of the values between which the gaps are."""
+    h = -g * out * gaps(s)
+    return np.sum(h, axis=-2) - np.sum(h, axis=-1)
+
+
+@primitive
+def cofactors(x):
+    """det(X) X⁻ᵀ, the gradient of the determinant; of a singular matrix too, by the determinants of its minors."""
+    try:
+        return np.linalg.det(x)[..., None, None] * t(inv(x))
+    except np.linalg.LinAlgError:
+        return signs(x) * np.linalg.det(minors(x)) if x.shape[-1] > 1 else np.ones_like(x)
+
+
+def others(n):
+    """The numbers from 0 to n - 1 but i, in row i."""
+    return np.array([[k for k in range(n) if k != i] for i in range(n)], dtype=int).reshape(n, max(n - 1, 0))
+
+
+def minors(x):
+    """The matrix without row i and column j, for each i and j: shape (…, n, n, n - 1, n - 1)."""
+    rest = others(x.shape[-1])
+    return x[..., rest[:, None, :, None], rest[None, :, None, :]]
+
+
+def signs(x):
+    """(-1)ⁱ⁺ʲ."""
+    i = np.arange(x.shape[-1])
+    return ((-1) ** (i[:, None] + i)).astype(x.dtype)
+
+
+def cofactors_vjp(g, _, x):
+    """Each cofactor is the determinant of a minor, to whose elements its gradient goes."""
+    n = x.shape[-1]
+    if n == 1:
+        return np.zeros_like(x)
+    inner = (g * signs(x))[..., None, None] * cofactors(minors(x))
+    rest = others(n)
+    place = rest[:, None, :, None] * n + rest[None, :, None, :]
+    at = np.reshape(np.arange(math.prod(x.shape[:-2])), (*x.shape[:-2], 1, 1, 1, 1)) * (n * n) + place
+    return np.reshape(scatter(np.ravel(inner), np.ravel(at), (x.size,)), x.shape)
 
 
 # -- the single results of functions that have several ---------------------------------------------------------------
@@ -87,13 +148,19 @@ def one_triangle(g, uplo):
 
 def eigenvectors_vjp(g, out, x, uplo):
     """V (F ∘ Vᵀg) Vᵀ with F = 1 / (λ_j - λ_i)."""
-    return one_triangle(out @ (gaps(eigenvalues(x, uplo)) * (t(out) @ g)) @ t(out), uplo)
+    return one_triangle(out @ over_gaps(t(out) @ g, eigenvalues(x, uplo)) @ t(out), uplo)
 
 
 def vectors_vjp(g, u, s, vt):
-    """U (F ∘ (Uᵀg - gᵀU)) S Vᵀ + (g - U Uᵀg) S⁻¹ Vᵀ with F = 1 / (s_j² - s_i²)."""
-    turned = u @ (gaps(s * s) * (t(u) @ g - t(g) @ u)) * s[..., None, :]
-    return (turned + (g - u @ (t(u) @ g)) / s[..., None, :]) @ vt
+    """U (F ∘ (Uᵀg - gᵀU)) S Vᵀ + (g - U Uᵀg) S⁻¹ Vᵀ with F = 1 / (s_j² - s_i²), which is taken in two factors.
+
+    So small values are not squared. The second term is that of vectors outside the span of U, which a square U lacks.
+    """
+    share = s[..., None, :] / nonzero(s[..., None, :] + s[..., :, None])
+    turned = u @ (over_gaps(t(u) @ g - t(g) @ u, s) * share)
+    if u.shape[-1] < u.shape[-2]:
+        turned = turned + (g - u @ (t(u) @ g)) / s[..., None, :]
+    return turned @ vt
 
 
 def left_vectors_vjp(g, out, x):
@@ -148,7 +215,10 @@ def solve_right(g, _, a, b):
 # fmt: off
 derivative(np.linalg.inv,       lambda g, out, x: -t(out) @ g @ t(out))
 derivative(np.linalg.pinv,      pinv_vjp)
-derivative(np.linalg.det,       lambda g, out, x: (g * out)[..., None, None] * t(inv(x)))
+derivative(np.linalg.det,       lambda g, _, x: g[..., None, None] * cofactors(x))
+derivative(cofactors,           cofactors_vjp)
+derivative(over_gaps,           lambda g, _, m, s: g * gaps(s),
+                                over_gaps_values)
 derivative(log_determinant,     lambda g, _, x: g[..., None, None] * t(inv(x)))
 derivative(np.linalg.solve,     solve_left, solve_right)
 derivative(np.linalg.cholesky,  cholesky_vjp)

@@ -75,9 +75,10 @@ def _(a, b, axes=2):
         axes = (range(-axes, 0), range(axes))
     of_a, of_b = (list(axis) if np.iterable(axis) else [axis] for axis in axes)
     shape_a, shape_b = np.shape(a), np.shape(b)
-    if len(of_a) != len(of_b) or any(shape_a[i] != shape_b[j] for i, j in zip(of_a, of_b, strict=True)):
+    repeated = len(set(of_a)) < len(of_a) or len(set(of_b)) < len(of_b)
+    if repeated or len(of_a) != len(of_b) or any(shape_a[i] != shape_b[j] for i, j in zip(of_a, of_b, strict=True)):
         raise ShapeError(
-            "np.tensordot", expected="axes of the same lengths to sum over",
+            "np.tensordot", expected="axes of the same lengths to sum over, each once",
             got=f"the axes {of_a} of {shape_a} and {of_b} of {shape_b}",
         )  # fmt: skip
     of_a, of_b = [i % len(shape_a) for i in of_a], [i % len(shape_b) for i in of_b]

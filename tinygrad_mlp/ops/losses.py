@@ -42,15 +42,15 @@ def cross_entropy(logits: X, targets: Any, *, label_smoothing: float = 0.0, redu
     log_sum = np.log(np.exp(z).sum(axis=0))
     if targets.ndim == 2:
         y = smooth(targets.T, label_smoothing)
-        losses = log_sum * np.sum(y, axis=0) - np.sum(y * z, axis=0)
+        losses = log_sum * np.sum(y, axis=0) - np.sum(y * np.where(y == 0, 0, z), axis=0)  # 0 · log 0 is 0
     else:
         right = z.reshape(-1)[flat_places(targets)]
-        losses = log_sum - right
         if label_smoothing:
-            losses += label_smoothing * (right - z.sum(axis=0) / len(z))
-    if reduction == "none":
-        return losses
-    return losses.sum() / (len(targets) if reduction == "mean" else 1)
+            right = (1 - label_smoothing) * right + label_smoothing * (z.sum(axis=0) / len(z))
+        losses = log_sum - right
+    if reduction != "none":
+        losses = losses.sum() / (len(targets) if reduction == "mean" else 1)
+    return losses.astype(np.float16) if logits.dtype == np.float16 else losses
 
 
 def check_targets(logits, targets, label_smoothing, reduction):

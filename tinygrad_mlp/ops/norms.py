@@ -7,7 +7,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from tinygrad_mlp.errors import ArgumentError, ShapeError
-from tinygrad_mlp.ops.elementwise import nonzero
+from tinygrad_mlp.ops.elementwise import nonzero, ratio, sign
 from tinygrad_mlp.ops.linalg import singular_values
 from tinygrad_mlp.ops.reductions import euclidean, folded_axes, spread
 from tinygrad_mlp.rules import composite, derivative, primitive
@@ -21,9 +21,9 @@ def power_norm(x, p, axis, *, keepdims=False):
 
 
 def power_norm_vjp(g, out, x, p, axis, *, keepdims=False):
-    """sign(x) (|x| / norm)ᵖ⁻¹."""
-    share = np.abs(x) / nonzero(spread(out, x, axis, keepdims))
-    return spread(g, x, axis, keepdims) * np.sign(x) * nonzero(share) ** (p - 1)
+    """sign(x) (|x| / norm)ᵖ⁻¹; where x is 0, this has a derivative of its own only from p = 2 on."""
+    share = ratio(np.abs(x), spread(out, x, axis, keepdims))
+    return spread(g, x, axis, keepdims) * (np.sign(x) if p >= 2 else sign(x)) * nonzero(share) ** (p - 1)
 
 
 derivative(power_norm, power_norm_vjp)

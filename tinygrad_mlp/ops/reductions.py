@@ -6,7 +6,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from tinygrad_mlp.errors import ArgumentError, ShapeError, UnsupportedArgumentError
-from tinygrad_mlp.ops.elementwise import nonzero
+from tinygrad_mlp.ops.elementwise import ratio
 from tinygrad_mlp.rules import composite, constant, derivative, primitive
 from tinygrad_mlp.validation import demand
 
@@ -28,8 +28,9 @@ def folded(x, out):
 
 
 def share_of_ties(g, out, x, axis, keepdims):
-    """Pass g to the elements that equal the maximum or minimum, in equal shares."""
-    ties = x == spread(out, x, axis, keepdims)
+    """Pass g to the elements that equal the maximum or minimum, or are NaN as it is, in equal shares."""
+    out = spread(out, x, axis, keepdims)
+    ties = np.equal(x, out) | (np.isnan(x) & np.isnan(out))
     count = np.maximum(np.sum(ties, axis=axis, keepdims=True), 1).astype(g.dtype)
     return np.where(ties, spread(g, x, axis, keepdims) / count, 0)
 
@@ -97,8 +98,8 @@ derivative(np.min,     lambda g, out, x, axis=None, *, keepdims=False: share_of_
 derivative(np.amax,    lambda g, out, x, axis=None, *, keepdims=False: share_of_ties(g, out, x, axis, keepdims))
 derivative(np.amin,    lambda g, out, x, axis=None, *, keepdims=False: share_of_ties(g, out, x, axis, keepdims))
 derivative(np.var,     lambda g, out, x, axis=None, *, ddof=0, correction=None, keepdims=False: 2 * spread(g, x, axis, keepdims) * deviation(x, out, axis, ddof, correction))
-derivative(np.std,     lambda g, out, x, axis=None, *, ddof=0, correction=None, keepdims=False: spread(g / nonzero(out), x, axis, keepdims) * deviation(x, out, axis, ddof, correction))
-derivative(euclidean,  lambda g, out, x, axis=None, *, keepdims=False: spread(g / nonzero(out), x, axis, keepdims) * x)
+derivative(np.std,     lambda g, out, x, axis=None, *, ddof=0, correction=None, keepdims=False: spread(ratio(g, out), x, axis, keepdims) * deviation(x, out, axis, ddof, correction))
+derivative(euclidean,  lambda g, out, x, axis=None, *, keepdims=False: spread(ratio(g, out), x, axis, keepdims) * x)
 derivative(np.cumsum,  cumsum_vjp)
 derivative(np.cumprod, cumprod_vjp)
 derivative(np.bincount, None, lambda g, _, x, weights=None, minlength=0: g[x])
