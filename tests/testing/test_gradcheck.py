@@ -11,8 +11,13 @@ from hypothesis import strategies as st
 import tinygrad_mlp as tg
 from tinygrad_mlp.errors import ArgumentError, DtypeError, NonFiniteError
 from tinygrad_mlp.testing import GradientError, check_grads, strategies
+from tinygrad_mlp.testing.values import float_results
 
 x = np.array([0.5, -1.25, 2.0])
+
+
+def as_tuple(v):
+    return v if isinstance(v, tuple) else (v,)
 
 
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
@@ -119,6 +124,37 @@ def test_several_results_and_constants():
     assert report.compared[1] == 3
 
 
+@pytest.mark.parametrize(
+    ("f", "compared"),
+    [
+        (lambda x: (x * 2, (x, np.sum(x))), 3),
+        (lambda x: {"value": x * 2, "count": 3, "parts": [np.sin(x), None]}, 3),
+        (lambda x: (np.sum(x), "auxiliary", True, np.arange(3)), 3),
+    ],
+)
+def test_results_in_containers(f, compared):
+    """Every array of floats in nested tuples, lists and dicts is checked; what has no gradient is passed over."""
+    assert check_grads(f, x).compared[1] == compared
+    with pytest.raises(GradientError):
+        check_grads(f, x, vjp=lambda v, x: tg.vjp(lambda x: tuple(float_results(f(x))), x)[1](as_tuple(v)) + 0.01)
+
+
+@pytest.mark.parametrize(
+    ("f", "got"),
+    [
+        (lambda x: None, "got none"),
+        (lambda x: x > 0, "got none"),
+        (lambda x: {x[0] * 2}, "got a set"),
+        (lambda x: np.array([x, None], dtype=object), "got a ndarray"),
+        (lambda x: x * 1j if isinstance(x, np.ndarray) else x, "got complex numbers"),
+    ],
+)
+def test_results_without_gradient_are_refused_in_words(f, got):
+    """A function that returns nothing to differentiate is a mistake of the caller, not a wrong gradient."""
+    with pytest.raises(DtypeError, match=got):
+        check_grads(f, x)
+
+
 def test_tensor_methods():
     """A function that uses methods of Tensors gets Tensors, also where it is merely evaluated."""
     assert check_grads(lambda x: x * x.detach().size, x).ok
@@ -145,8 +181,8 @@ def test_arguments_are_validated():
 
 def test_same_seed_same_report():
     """The report depends on the seed alone."""
-    assert str(check_grads(np.sin, x, rng=3)) == str(check_grads(np.sin, x, rng=3))
-    assert check_grads(np.sin, x, rng=3).analytic != check_grads(np.sin, x, rng=4).analytic
+    assert str(check_grads(tg.softmax, x, rng=3)) == str(check_grads(tg.softmax, x, rng=3))
+    assert check_grads(tg.softmax, x, rng=3).analytic != check_grads(tg.softmax, x, rng=4).analytic
 
 
 def test_import_needs_no_hypothesis():

@@ -101,6 +101,33 @@ def test_violation_is_named(op, demand):
     assert not report.ok
 
 
+@pytest.mark.parametrize(
+    ("arguments", "vjps", "words"),
+    [
+        ((y, y), [lambda g, out, x, y: g * y], r"There is no rule for argument 1: derivative\(.*\) was given 1\."),
+        ((y,), [lambda g, out, x: None], "for argument 0 returned None"),
+        ((y,), [lambda g, out, x: g * nowhere], r"raised NameError: .* is not defined, at line \d+ of test"),  # noqa: F821
+        ((y,), [lambda g, x: g], r"raised TypeError: .* takes 2 positional arguments but 3 were given"),
+    ],
+)  # fmt: skip
+def test_what_keeps_a_rule_from_running_is_the_one_diagnosis(op, arguments, vjps, words):
+    """A missing rule, one that returns None and one that raises are told once, and nothing else is."""
+    with pytest.raises(GradientError, match=words) as caught:
+        check_rule(op(lambda *args: np.prod(np.stack(args), axis=0), *vjps), *arguments)
+    assert [name for name, _ in caught.value.report.violations] == ["rules"]
+
+
+@pytest.mark.parametrize("vjp", [lambda g, out, x: g * x, lambda g, out, x: x, lambda g, out, x: np.sum(x)])
+def test_a_report_has_ten_lines_at_most(op, vjp):
+    """Repeats are counted instead of listed, and the first line after the verdict says what is wrong."""
+    with pytest.raises(GradientError) as caught:
+        check_rule(op(square, vjp), x)
+    lines = str(caught.value).split("\n\nTo reproduce:")[0].split("\n")
+    assert len(lines) <= 10
+    assert caught.value.report.diagnosis.split(". ")[0] in lines[1]
+    assert " times, first: " in str(caught.value)
+
+
 def test_view_of_an_input(op):
     """A rule that hands out its input is found: whoever edits the gradient would edit the data."""
     half_square = op(lambda x: x * x / 2, lambda g, out, x: x)

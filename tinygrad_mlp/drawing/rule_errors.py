@@ -6,7 +6,7 @@ import numpy as np
 
 from tinygrad_mlp.arguments import Traced, plain
 from tinygrad_mlp.graph import pullback
-from tinygrad_mlp.testing.numeric import central
+from tinygrad_mlp.testing.numeric import Line, central
 
 BLAMED = 1e-3
 
@@ -37,7 +37,7 @@ def rule_error(tensor: Traced, rng: np.random.Generator) -> float:
     def along(t: Any) -> list[Any]:
         return [node.function(*shifted(node.args, directions, t[()]), **node.params)]
 
-    slope = central(along, [np.zeros(())], 0, np.ones(()), [weights])
+    slope = central(Line(along, [np.zeros(())], 0, np.ones(()), [weights]))
     numeric = min(max(analytic, slope.low), slope.high)
     largest = max(abs(analytic), abs(numeric))
     return abs(analytic - numeric) / largest if largest > 0 else 0.0

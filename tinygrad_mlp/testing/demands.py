@@ -13,7 +13,7 @@ from tinygrad_mlp.autodiff import jvp, vjp
 from tinygrad_mlp.errors import GradientError, TinygradError
 from tinygrad_mlp.rules import RULES, function_name, missing_rule
 from tinygrad_mlp.tensor import Tensor
-from tinygrad_mlp.testing.diagnosis import fits
+from tinygrad_mlp.testing.diagnosis import fits, raised
 from tinygrad_mlp.testing.gradcheck import check_grads
 from tinygrad_mlp.testing.layouts import LAYOUTS
 from tinygrad_mlp.testing.numeric import Array
@@ -104,6 +104,28 @@ class Case:
                 which = "all arguments" if len(chosen) > 1 else f"argument {self.places[chosen[0]][0]}"
                 if self.accepts(arrays):
                     yield f"{which} {name}", arrays
+
+
+def faults(case: Case) -> Problems:
+    """What keeps rules from being tried at all: none for an argument, one that raises, one that returns None."""
+    if case.function not in RULES:
+        return
+    name, rules = function_name(case.function), RULES[case.function]
+    for i, arg in enumerate(case.args[len(rules) :], len(rules)):
+        if isinstance(arg, (float, np.ndarray, np.generic)) and np.asarray(arg).dtype.kind == "f":
+            yield (
+                f"There is no rule for argument {i}: derivative({name}, ...) was given {len(rules)}. Write one more, "
+                "or None if the result has no gradient with respect to it."
+            )
+    g, out = random_weights(case.rng, case.value(case.arrays)), case.value(case.arrays)
+    for i in dict.fromkeys(i for i, _ in case.places):
+        try:
+            result = rules[i](g, out, *case.args, **case.params)  # type: ignore[misc]  # places have rules
+        except Exception as error:  # whatever it raises is the finding
+            yield f"The rule of {name} for argument {i} {raised(error)}."
+        else:
+            if result is None or (isinstance(result, (list, tuple)) and any(part is None for part in result)):
+                yield f"The rule of {name} for argument {i} returned None, where a gradient is expected."
 
 
 def value(case: Case) -> Problems:

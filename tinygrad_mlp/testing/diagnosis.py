@@ -4,9 +4,11 @@ Each explanation is a transformation of the right gradient that gives the wrong 
 the most specific first.
 """
 
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -59,18 +61,23 @@ class Findings:
     @property
     def analytic(self) -> Array:
         """The slopes by the rules, element by element or along random directions."""
-        return np.array([c.analytic for c in self.found[self.at]])
+        return np.array([c.analytic * (c.slope.weight or 1.0) for c in self.found[self.at]])
 
     @property
     def numeric(self) -> Array:
         """The slopes by evaluation."""
-        return np.array([c.slope.value for c in self.found[self.at]])
+        return slopes(self.found[self.at])
 
     def whole(self, i: int) -> Array | None:
         """The numeric gradient with respect to argument ``i``, if it was taken element by element."""
         if len(self.found[i]) != self.points[i].size or any(c.index is None for c in self.found[i]):
             return None
-        return np.array([c.slope.value for c in self.found[i]]).reshape(self.points[i].shape)
+        return slopes(self.found[i]).reshape(self.points[i].shape)
+
+
+def slopes(found: Sequence[Comparison]) -> Array:
+    """The slopes of Σ w · f by evaluation."""
+    return np.array([c.slope.value * (c.slope.weight or 1.0) for c in found])
 
 
 def diagnose(findings: Findings, order: int) -> str | None:
@@ -80,7 +87,7 @@ def diagnose(findings: Findings, order: int) -> str | None:
             findings.analytic, findings.numeric
         )  # then every explanation would seem to fit that changes little
         tried = () if near else EXPLANATIONS
-        said = next((text for explain in tried if (text := explain(findings))), None) or extent(findings)
+        said = next((text for explain in tried if (text := explain(findings))), None) or share_wrong(findings)
     return f"Right up to order {order - 1}, wrong at order {order} only. {said}" if order > 1 else said
 
 
@@ -158,7 +165,7 @@ def transposed(f: Findings) -> str | None:
         return "Transposed: its last two axes are swapped."
     if len(f.weights) == 1 and f.weights[0].shape == got.shape:
         forward = [
-            numeric.central(f.evaluate, f.points, f.at, f.weights[0], [unit(index, got.shape)]).value
+            numeric.central(numeric.Line(f.evaluate, f.points, f.at, f.weights[0], [unit(index, got.shape)])).value
             for index in np.ndindex(got.shape)
         ]
         if close(got, np.reshape(forward, got.shape)):
@@ -177,11 +184,11 @@ def not_summed(f: Findings) -> str | None:
                 chosen = [np.zeros_like(other) for other in f.weights]
                 slicing = (*(slice(None),) * axis, place)
                 chosen[k][slicing] = w[slicing]
-                slopes = [
-                    numeric.central(f.evaluate, f.points, f.at, unit(index, got.shape), chosen).value
+                found = [
+                    numeric.central(numeric.Line(f.evaluate, f.points, f.at, unit(index, got.shape), chosen)).value
                     for index in np.ndindex(got.shape)
                 ]
-                if close(got, np.reshape(slopes, got.shape)):
+                if close(got, np.reshape(found, got.shape)):
                     return (
                         f"Not summed over axis {axis} of the result, along which {f.labels[f.at]} was broadcast: "
                         f"only index {place} counts."
@@ -203,7 +210,7 @@ EXPLANATIONS: tuple[Callable[[Findings], str | None], ...] = (
 )  # fmt: skip
 
 
-def extent(f: Findings) -> str | None:
+def share_wrong(f: Findings) -> str | None:
     """How many elements are wrong, where not all are."""
     wrong = [c for c in f.found[f.at] if c.excess > 1]
     total = len(f.found[f.at])
@@ -220,6 +227,8 @@ def diagnose_exception(
         recorded, _ = topological_order([y for y in function(*inputs) if carries(y)])
         for tensor in reversed(recorded):
             for parent, gradient in contributions(tensor, np.ones_like(tensor.data)):
+                if gradient is None:
+                    return f"The rule of {function_name(tensor.node.function)} returned None."
                 if not fits(np.shape(gradient), parent.data.shape):
                     return (
                         f"The rule of {function_name(tensor.node.function)} gives a gradient of shape "
@@ -228,7 +237,19 @@ def diagnose_exception(
                     )
     except Exception:  # noqa: S110 - the first error tells more
         pass
-    return f"The backward pass raised {type(error).__name__}: {error}"
+    return f"The backward pass {raised(error)}."
+
+
+def raised(error: Exception) -> str:
+    """What was raised, and at which line outside of this package and NumPy.
+
+    >>> raised(KeyError("x"))
+    "raised KeyError: 'x'"
+    """
+    said = f"raised {type(error).__name__}: {error}".rstrip(".")
+    others = (str(Path(__file__).parents[1]), str(Path(np.__file__).parent), "<frozen")
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(others)]
+    return f"{said}, at line {frames[-1].lineno} of {Path(frames[-1].filename).name}" if frames else said
 
 
 def fits(gradient: tuple[int, ...], shape: tuple[int, ...]) -> bool:

@@ -16,6 +16,9 @@ from tinygrad_mlp.testing.reproduction import script
 class Comparison:
     """One analytic slope next to the numeric one.
 
+    Both are slopes of Σ w · f(x) with random weights w. Where only one element of the results changes, they are divided
+    by its weight, so that they are its derivatives.
+
     Attributes
     ----------
     order : int
@@ -27,9 +30,11 @@ class Comparison:
     analytic : float
         What the rules say.
     slope : Slope
-        What evaluation says.
+        What evaluation says; its ``weight`` is what both have been divided by, or None.
     tolerance : float
         How far apart the two may be.
+    negligible : float
+        What is small beside the largest slope with respect to the same argument.
 
     Examples
     --------
@@ -45,6 +50,7 @@ class Comparison:
     analytic: float
     slope: Slope
     tolerance: float
+    negligible: float
 
     @property
     def excess(self) -> float:
@@ -57,7 +63,8 @@ class Comparison:
     @property
     def rough(self) -> bool:
         """Whether the numeric slope is too uncertain for agreement to say much."""
-        return self.slope.kind == "smooth" and self.slope.error > 1e-3 * self.slope.magnitude + 1e-9
+        size = max(self.slope.magnitude, abs(self.analytic))
+        return self.slope.kind == "smooth" and size > 0 and self.slope.error > 1e-3 * size + self.negligible
 
 
 @dataclass
@@ -131,6 +138,7 @@ class GradientReport:
         if self.worst is not None:
             slope = self.worst.slope
             where = "along a random direction" if self.worst.index is None else f"at index {list(self.worst.index)}"
+            where += "" if slope.weight else ", of Σ w · f with random weights w"
             lines += [
                 f"  worst       {self.worst.argument}, {where}",
                 f"  analytic    {self.worst.analytic:.10g}",

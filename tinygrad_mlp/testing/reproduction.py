@@ -27,7 +27,8 @@ def script(f: Callable[..., Any], arguments: Sequence[Any], call: str, options: 
     """The script that repeats ``call(f, *arguments, **options)``; arrays too large to print are told by their shape."""
     source = Source()
     name = source.expression(f)
-    items = [name, *map(literal, arguments), *(f"{key}={literal(value)}" for key, value in options.items())]
+    values = {k: source.expression(v) if inspect.isroutine(v) else literal(v) for k, v in options.items()}
+    items = [name, *map(literal, arguments), *(f"{key}={value}" for key, value in values.items())]
     imports = ["import numpy as np", "import tinygrad_mlp as tg", *source.imports]
     one_line = f"{call}({', '.join(items)})"
     if len(one_line) > 100 or "\n" in one_line:

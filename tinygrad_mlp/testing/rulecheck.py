@@ -9,11 +9,14 @@ import numpy as np
 
 from tinygrad_mlp.errors import DtypeError, GradientError
 from tinygrad_mlp.rules import COMPOSITES, RULES, function_name, missing_rule
-from tinygrad_mlp.testing.demands import DEMANDS, Case
-from tinygrad_mlp.testing.numeric import as_floats
+from tinygrad_mlp.testing.demands import DEMANDS, Case, faults
+from tinygrad_mlp.testing.diagnosis import raised
 from tinygrad_mlp.testing.reproduction import script
+from tinygrad_mlp.testing.values import as_floats
 
 Function = Callable[..., Any]
+
+SHOWN = 7  # broken demands that a report describes
 
 
 @dataclass
@@ -49,14 +52,26 @@ class RuleReport:
         return not self.violations
 
     @property
+    def diagnosis(self) -> str | None:
+        """What to look at first: a rule that is missing, raises or returns None, or else the first broken demand."""
+        return self.violations[0][1] if self.violations else None
+
+    @property
     def reproduction(self) -> str:
         """A short script that repeats the check."""
         return script(self.function, self.arguments, "check_rule", self.params)
 
     def __str__(self) -> str:
-        broken = sorted({name for name, _ in self.violations})
-        lines = [f"Rule of {function_name(self.function)}: {'wrong in ' + ', '.join(broken) if broken else 'right'}."]
-        lines += [f"  {name}: {text.replace(chr(10), chr(10) + '    ')}" for name, text in self.violations]
+        problems: dict[str, list[str]] = {}
+        for name, text in self.violations:
+            problems.setdefault(name, []).append(textwrap.shorten(text, 240))
+        broken = f"wrong in {', '.join(problems)}" if problems else "right"
+        lines = [f"Rule of {function_name(self.function)}: {broken}."]
+        for name, texts in list(problems.items())[:SHOWN]:
+            times = f"{len(texts)} times, first: " if len(texts) > 1 else ""
+            lines.append(f"  {name}: {times}{texts[0]}")
+        if len(problems) > SHOWN:
+            lines.append(f"  and {len(problems) - SHOWN} more")
         lines.append(f"  held: {', '.join(self.held) or 'nothing'}")
         if not self.ok:
             lines += ["", "To reproduce:", "", textwrap.indent(self.reproduction, "    ")]
@@ -113,11 +128,12 @@ def check_rule(function: Function, *args: Any, rng: np.random.Generator | int = 
             fix="Write 1.0 for 1.",
         )  # fmt: skip
     with np.errstate(all="ignore"):
-        for demand in DEMANDS:
+        report.violations += [("rules", problem) for problem in faults(case)]
+        for demand in DEMANDS if report.ok else ():  # a rule that is missing or raises breaks them all
             try:
                 problems = list(dict.fromkeys(demand(case)))
             except Exception as error:  # a rule that raises breaks the demand; it goes into the report
-                problems = [f"raised {type(error).__name__}: {error}"]
+                problems = [raised(error)]
             name = demand.__name__.replace("_", " ")
             report.violations += [(name, problem) for problem in problems]
             if not problems:
