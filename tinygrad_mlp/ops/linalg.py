@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from tinygrad_mlp.errors import ArgumentError
+from tinygrad_mlp.errors import ArgumentError, ShapeError
 from tinygrad_mlp.ops.elementwise import nonzero
 from tinygrad_mlp.ops.shaping import scatter
 from tinygrad_mlp.rules import composite, constant, derivative, primitive
@@ -57,6 +57,8 @@ def over_gaps_values(g, out, m, s):
 @primitive
 def cofactors(x):
     """det(X) X⁻ᵀ, the gradient of the determinant; of a singular matrix too, by the determinants of its minors."""
+    if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
+        raise ShapeError("cofactors", expected="square matrices", got=f"shape {x.shape}")
     try:
         return np.linalg.det(x)[..., None, None] * t(inv(x))
     except np.linalg.LinAlgError:
