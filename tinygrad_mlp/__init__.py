@@ -13,7 +13,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_mlp import nn, ops, optim, rules, tensor  # noqa: F401 - ops registers the rules
+from tinygrad_mlp import nn, ops, optim, other_names, rules, tensor  # noqa: F401 - ops registers the rules
 from tinygrad_mlp.autodiff import grad, gradients, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from tinygrad_mlp.debugging import debug
 from tinygrad_mlp.drawing import draw, to_dot
@@ -74,7 +74,7 @@ if not TYPE_CHECKING:  # a checker would take any name to be there
         """Import on first use what training and testing need, so that the import itself loads NumPy alone."""
         if name in {"data", "train", "testing"}:
             return import_module(f"{__name__}.{name}")
-        fix = None if name.startswith("_") else import_module(f"{__name__}.other_names").function(name)
+        fix = None if name.startswith("_") else other_names.function(name, {"nn": nn.__all__, "optim": optim.__all__})
         if fix is None:
             msg = f"module {__name__!r} has no attribute {name!r}"
             raise AttributeError(msg, name=name, obj=sys.modules[__name__])

@@ -81,14 +81,12 @@ class OtherName:
         )
 
 
-def function(name: str) -> str | None:
-    """What to write for ``tg.name``, or None."""
-    import tinygrad_mlp as tg
-
+def function(name: str, rooms: dict[str, list[str]]) -> str | None:
+    """What to write for ``tg.name``, or None; ``rooms`` are the public names of packages inside ``tg``."""
     if name in FUNCTIONS:
         return FUNCTIONS[name]
-    for room in ("nn", "optim"):
-        if name in getattr(tg, room).__all__:
+    for room, names in rooms.items():
+        if name in names:
             return f"tg.{room}.{name}"
     is_numpy = not name.startswith("_") and callable(getattr(np, name, None))
     return f"np.{name}: NumPy's functions take Tensors" if is_numpy else None
