@@ -143,10 +143,10 @@ def test_pytest_shows_the_reproduction_of_the_shrunk_example(tmp_path):
             check_grads(softsign, x, order=1)
     """
     (tmp_path / "test_softsign.py").write_text(textwrap.dedent(test))
-    options = ("-q", "-p", "no:cacheprovider", "-W", "ignore")
+    options = ("-q", "-p", "no:cacheprovider", "-W", "ignore", "--color=no")
     result = run("", "-m", "pytest", *options, "test_softsign.py", cwd=tmp_path)
     assert result.returncode == 1
-    message = [line[1:] for line in result.stdout.split("\n") if line.startswith("E")]  # so pytest marks its lines
+    message = [line[1:] for line in result.stdout.split("\n") if line.startswith("E ")]  # so pytest marks its lines
     after = textwrap.dedent("\n".join(message)).split("To reproduce:\n")[1].split("\n")
     code = textwrap.dedent("\n".join(takewhile(lambda line: line.startswith("    ") or not line, after)))
     assert "check_grads(softsign, np.array(" in code, "the example has been shrunk to one element"
