@@ -400,3 +400,17 @@ def test_a_statistic_that_a_program_has_moved_on_is_a_change():
         train(x)
         with pytest.raises(GraphError, match="changed in place afterwards"):
             before.backward()
+
+
+def test_a_copy_that_takes_the_name_of_its_original_copies_it():
+    """The text with buffers gives a name anew only after what had it has been read."""
+
+    def f(x):
+        front = np.tanh(x.T)
+        front = front.copy()
+        return np.sum(np.exp(front), axis=0)
+
+    x = np.arange(6.0).reshape(2, 3)
+    text = tg.source(f, x, buffers=True)
+    assert text.count("front = ") == 2
+    assert bits(standalone(text)(x)) == bits(f(x))

@@ -112,7 +112,11 @@ class Text:
     def line(self, instruction: Instruction, position: int) -> str | None:
         """One instruction as a statement; None where it becomes part of a later line."""
         buffer = (self.places or {}).get(instruction.results[0]) if instruction.results else None
-        text, precedence = self.call(instruction) if buffer is None else (self.into(instruction, buffer), 0)
+        first = ""
+        if buffer is None:
+            text, precedence = self.call(instruction)
+        else:
+            first, text, precedence = *self.into(instruction, buffer), 0
         if instruction.function in (demand, demand_shape):
             return f"assert {text}"
         if not instruction.results:
@@ -124,22 +128,22 @@ class Text:
                 self.sources[result] = {v for r in instruction.reads for v in (r, *self.sources.get(r, ()))}
                 return None
             name = self.names[result] = self.named(result, self.proposal(instruction), position)
-            return commented(f"{name} = {text}", str(result.shape) if not result.scalar else "()")
+            return commented(f"{first}{name} = {text}", str(result.shape) if not result.scalar else "()")
         for i, item in enumerate(instruction.results):
             self.names[item] = self.unique(f"{self.proposal(instruction)}_{i}")
         left = ", ".join(self.names[item] for item in instruction.results)
         comma = "," if len(instruction.results) == 1 else ""
         return commented(f"{left}{comma} = {text}", ", ".join(str(item.shape) for item in instruction.results))
 
-    def into(self, instruction: Instruction, buffer: int) -> str:
-        """A call that puts its result into a buffer."""
+    def into(self, instruction: Instruction, buffer: int) -> tuple[str, str]:
+        """What fills a buffer before its name is given, and the call that does or gives it."""
         function, args, params = lowered(instruction)
         if function is np.zeros_like:
-            return f"b{buffer}; b{buffer}.fill(0)"
+            return f"b{buffer}.fill(0); ", f"b{buffer}"
         if isinstance(function, Method):  # x.copy()
-            return f"b{buffer}; np.copyto(b{buffer}, {self.word(args[0])})"
+            return f"np.copyto(b{buffer}, {self.word(args[0])}); ", f"b{buffer}"
         words = [*map(self.word, args), *(f"{name}={self.word(value)}" for name, value in params.items())]
-        return f"{path_of(function)}({', '.join([*words, f'out=b{buffer}'])})"
+        return "", f"{path_of(function)}({', '.join([*words, f'out=b{buffer}'])})"
 
     def proposal(self, instruction: Instruction) -> str:
         """What to call a result: as modules, parameters or gradients say, else after the function."""
