@@ -12,8 +12,9 @@ import tinygrad_mlp as tg
 
 PUBLIC = {
     "tinygrad_mlp": """
-        Tensor compile cross_entropy data debug draw gelu grad gradients hessian hvp jacobian jvp log_softmax logsumexp
-        mse_loss nn no_grad optim relu rules sigmoid softmax softplus source testing to_dot train value_and_grad vjp
+        Tensor compile cross_entropy data debug draw export_onnx gelu grad gradients hessian hvp jacobian jvp
+        log_softmax logsumexp mse_loss nn no_grad optim relu rules sigmoid softmax softplus source testing to_dot train
+        value_and_grad vjp
     """,
     "tinygrad_mlp.Tensor": """
         T argmax argmin astype backward clip cumsum data detach dot dtype flatten grad item mT mark_changed max mean min

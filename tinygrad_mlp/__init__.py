@@ -18,6 +18,7 @@ from tinygrad_mlp.autodiff import grad, gradients, hessian, hvp, jacobian, jvp, 
 from tinygrad_mlp.debugging import debug
 from tinygrad_mlp.drawing import draw, to_dot
 from tinygrad_mlp.errors import MissingNameError
+from tinygrad_mlp.onnx import export_onnx
 from tinygrad_mlp.ops.activations import gelu, log_softmax, logsumexp, relu, sigmoid, softmax, softplus
 from tinygrad_mlp.ops.losses import cross_entropy, mse_loss
 from tinygrad_mlp.program import compile, source  # noqa: A004 - the field's name for it
@@ -36,6 +37,7 @@ __all__ = [
     "data",
     "debug",
     "draw",
+    "export_onnx",
     "gelu",
     "grad",
     "gradients",

@@ -75,7 +75,7 @@ class MissingExtraError(TinygradError, ImportError):
 
 
 class CompileError(TinygradError, TypeError):
-    """A function that cannot be written down as a program, because a value of one run would be kept for all."""
+    """What cannot be written down, as a program because a value of one run would be kept for all, or as ONNX."""
 
 
 class RendererNotFound(TinygradError, RuntimeError):

@@ -1,4 +1,4 @@
-"""The command line: ``tinygrad-mlp train | eval | predict | draw | source | check | learn | data``.
+"""The command line: ``tinygrad-mlp train | eval | predict | draw | source | export | check | learn | data``.
 
 Exit status: 0 done; 1 a file or standard output cannot be written, memory is short, or a check failed; 2 bad arguments;
 3 bad data; 4 the training diverged; 130 Ctrl-C.
@@ -166,6 +166,11 @@ def parser() -> Parser:
     source.add_argument("--buffers", action="store_true", help="Show what is run: results go to arrays used again.")
     source.set_defaults(run=run_source)
 
+    export = commands.add_parser("export", help="Write a trained network for other runtimes. Needs the extra onnx.")
+    export.add_argument("checkpoint", type=Path, metavar="RUN", help="Directory of a run, or .npz file in it.")
+    export.add_argument("--out", type=Path, required=True, metavar="FILE.onnx", help="File to write.")
+    export.set_defaults(run=run_export)
+
     check = commands.add_parser("check", help="Prove the gradients of the network's ops on this machine.")
     check.set_defaults(run=run_check)
 
@@ -265,6 +270,19 @@ def run_source(options: argparse.Namespace) -> None:
     model = run.load(options.checkpoint)[0] if options.checkpoint else MLP(784, 128, 10, rng=0)
     model.train()
     print(network_source(model, batch_size=options.batch_size, buffers=options.buffers), end="")
+
+
+def run_export(options: argparse.Namespace) -> None:
+    """``tinygrad-mlp export``."""
+    from tinygrad_mlp.commands import run
+    from tinygrad_mlp.onnx import export_onnx
+
+    if options.out.suffix.lower() != ".onnx":
+        raise ArgumentError("export", expected="--out FILE.onnx", got=str(options.out))
+    model, _ = run.load(options.checkpoint)
+    export_onnx(model, options.out, np.zeros((1, model.sizes[0]), np.float32))
+    say(f"wrote {printable(options.out)}: x, float32 of shape (batch, {model.sizes[0]}), pixels from 0 to 1; "
+        f"output, the logits of {model.sizes[-1]} classes")  # fmt: skip
 
 
 def run_check(options: argparse.Namespace) -> None:

@@ -16,11 +16,11 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from tinygrad_mlp.arguments import Traced
 from tinygrad_mlp.debugging import user_line
 from tinygrad_mlp.errors import CompileError
 from tinygrad_mlp.program.instructions import Attribute, Instruction, Method, Variable, demand, demand_shape, mapped
 from tinygrad_mlp.program.lines import running_lines
+from tinygrad_mlp.tensor import Tensor
 
 SHAPE_ONLY = {
     np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj, np.isrealobj, np.min_scalar_type,
@@ -63,6 +63,7 @@ class Notes:
         self.thread = threading.get_ident()
         self.gradients: list[tuple[Variable, Variable]] = []  # a gradient, and what it is the gradient of
         self.undo: list[tuple[Any, Any]] = []  # arrays from outside that were written to, and what was in them
+        self.kind: type[Note] = Note  # of the results
 
     def variable(self, value: Any, kind: str) -> Variable:
         """A new variable for a value; a view shares the memory of the variable it looks at."""
@@ -107,7 +108,9 @@ class Notes:
     ) -> Any:  # fmt: skip
         """Append an instruction, and return its results as notes."""
         several = isinstance(result, (tuple, list))
-        results = [Note(value, self.variable(value, "result"), self) for value in (result if several else (result,))]
+        results = [
+            self.kind(value, self.variable(value, "result"), self) for value in (result if several else (result,))
+        ]
         self.append(function, args, params, [note.variable for note in results], effect=effect, several=several)
         if not several:
             return results[0]
@@ -162,7 +165,7 @@ class Note(NDArrayOperatorsMixin):
     base = property(lambda self: getattr(self.value, "base", None))
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, out: Any = (), **params: Any) -> Any:
-        if any(isinstance(arg, Traced) for arg in args):
+        if any(isinstance(arg, Tensor) for arg in args):
             return NotImplemented
         function = ufunc if method == "__call__" else getattr(ufunc, method)
         if self.notes.thread != threading.get_ident():  # another thread, which met an array of the run by chance
@@ -192,7 +195,7 @@ class Note(NDArrayOperatorsMixin):
         return out
 
     def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, params: Any) -> Any:
-        if any(issubclass(t, Traced) for t in types):
+        if any(issubclass(t, Tensor) for t in types):
             return NotImplemented
         if self.notes.thread != threading.get_ident():
             return function(*mapped(args, real), **mapped(params, real))
