@@ -2,11 +2,14 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parent.parent
 EQUATIONS = (ROOT / "docs" / "equations.md").read_text(encoding="utf-8")
@@ -39,44 +42,6 @@ def test_the_readme_has_one_command_to_copy(title):
     assert command.startswith("python3 -m venv .venv && .venv/bin/pip install ")
 
 
-EXTRAS = {"larger_than_memory.py"}  # which need more than the tools of development
-
-
-@pytest.mark.parametrize(
-    "example",
-    [
-        pytest.param(path, id=path.name, marks=[pytest.mark.extras] if path.name in EXTRAS else [])
-        for path in sorted((ROOT / "examples").glob("*.py"))
-    ],
-)
-def test_examples_run_as_they_are(example, tmp_path):
-    """Each is a script that prints what it found, in a few seconds."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "MPLBACKEND": "agg"}
-    command = [sys.executable, "-W", "error", str(example)]
-    ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
-    assert ran.returncode == 0, ran.stderr
-    assert ran.stdout
-
-
-@pytest.mark.extras
-def test_a_sweep_goes_on_with_other_executors(tmp_path):
-    """Property: runs are done once, and come out the same on workers of Dask and of MPI."""
-    example, python = str(ROOT / "examples" / "sweep.py"), [sys.executable, "-W", "error"]
-    mpi = ["mpiexec", "-n", "3", *python, "-m", "mpi4py.futures", example, "--executor", "mpi"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    for command in ([*python, example, "--executor", "dask"], mpi):
-        before = {path: path.read_text() for path in (tmp_path / "sweep").glob("*-*")}
-        for path in sorted(before)[::2]:
-            path.unlink()
-        ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
-        assert ran.returncode == 0, ran.stderr
-        assert ran.stdout.count("(done before)") == len(before) // 2
-        after = {path: path.read_text() for path in (tmp_path / "sweep").glob("*-*")}
-        assert len(after) == 12
-        assert after == before or not before
-    assert (tmp_path / "sweep" / "sweep.png").exists()
-
-
 def anchors(text: str) -> set[str]:
     """The anchors of the headings of a page, as GitHub and MkDocs write them."""
     headings = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.MULTILINE)
@@ -99,3 +64,50 @@ def test_every_relative_link_leads_somewhere():
                 broken.append(f"{page.relative_to(ROOT)}: {''.join(target)}")
     assert links > 20
     assert not broken
+
+
+PICTURES = {".svg", ".png", ".gif"}
+
+
+def makers() -> dict[str, list[Path]]:
+    """The commands in the pages that name a path in docs/, and the pictures that are at that path or below it."""
+    text = "\n".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs").rglob("*.md"))
+    commands = re.findall(r"(?:^|`)((?:tinygrad-mlp|python) [^`\n]*docs/[^`\n]+)", text, re.MULTILINE)
+    pictures = [path for path in (ROOT / "docs").rglob("*") if path.suffix in PICTURES]
+    made = defaultdict(list)
+    for command in sorted(set(commands)):
+        paths = {ROOT / word for word in shlex.split(command) if word.startswith("docs/")}
+        made[command] = [p for p in pictures if paths & {p, *p.parents}]
+    return made
+
+
+def words(picture: Path) -> list[str]:
+    """What is written in an SVG, without numbers, which depend on the machine."""
+    return sorted(re.sub(r"[-−]?\d[\d.,e+-]*", "0", w) for w in re.findall(r">([^<>\n]+)<", picture.read_text("utf-8")))
+
+
+def test_every_picture_has_a_command_that_makes_it():
+    made = {picture for found in makers().values() for picture in found}
+    assert made == {path for path in (ROOT / "docs").rglob("*") if path.suffix in PICTURES}
+
+
+@pytest.mark.parametrize("command", makers())
+def test_every_picture_is_what_the_command_beside_it_makes(command, tmp_path):
+    """The same words, or the same size and number of frames: layout and digits depend on the machine."""
+    program, *arguments = shlex.split(command)
+    run = [sys.executable, *(["-m", "tinygrad_mlp"] if program == "tinygrad-mlp" else [])]
+    options = {"cwd": tmp_path, "env": os.environ | {"PYTHONPATH": str(ROOT), "MPLBACKEND": "agg"}, "check": True}
+    for name in ("examples", "tests"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "docs").mkdir()
+    if "steps.json" in arguments:  # what is plotted takes minutes to measure with care
+        brief = "--rounds 1 --milliseconds 1 --batches 32 --threads 1 --json steps.json"
+        subprocess.run([*run, "tests/benchmarks/bench.py", "steps", *brief.split()], timeout=100, **options)
+    subprocess.run([*run, *arguments], timeout=100, **options)
+    for picture in makers()[command]:
+        anew = tmp_path / picture.relative_to(ROOT)
+        if picture.suffix == ".svg":
+            assert words(anew) == words(picture)
+        else:
+            with Image.open(anew) as new, Image.open(picture) as old:
+                assert (new.size, getattr(new, "n_frames", 1)) == (old.size, getattr(old, "n_frames", 1))

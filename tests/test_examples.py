@@ -1,0 +1,62 @@
+"""Each example runs as it is, and prints what `docs/examples.md` shows."""
+
+import ast
+import doctest
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+EXTRAS = {"larger_than_memory.py"}  # which need more than the tools of development
+PAGE = (ROOT / "docs" / "examples.md").read_text(encoding="utf-8")
+
+
+def section(name):
+    """What the page says of an example."""
+    return PAGE.split(f"\n## {name}\n")[1].split("\n## ")[0]
+
+
+def test_the_page_has_each_example_and_its_first_line():
+    assert sorted(re.findall(r"^## (\w+\.py)$", PAGE, re.MULTILINE)) == [path.name for path in EXAMPLES]
+    for path in EXAMPLES:
+        first = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))).splitlines()[0]
+        assert first.replace("`", "") in section(path.name).replace("`", "").replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    "example",
+    [pytest.param(p, id=p.name, marks=[pytest.mark.extras] if p.name in EXTRAS else []) for p in EXAMPLES],
+)
+def test_examples_print_what_the_page_shows(example, tmp_path):
+    """Each is a script that needs no argument, and a few seconds."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "MPLBACKEND": "agg", "PYTHONIOENCODING": "utf-8"}
+    command = [sys.executable, "-W", "error", str(example)]
+    ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8", timeout=120)
+    assert ran.returncode == 0, ran.stderr
+    (shown,) = re.findall(r"```text\n(.*?)```", section(example.name), re.DOTALL)
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    assert doctest.OutputChecker().check_output(shown, ran.stdout, flags), ran.stdout
+
+
+@pytest.mark.extras
+def test_a_sweep_goes_on_with_other_executors(tmp_path):
+    """Property: runs are done once, and come out the same on workers of Dask and of MPI."""
+    example, python = str(ROOT / "examples" / "sweep.py"), [sys.executable, "-W", "error"]
+    mpi = ["mpiexec", "-n", "3", *python, "-m", "mpi4py.futures", example, "--executor", "mpi"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    for command in ([*python, example, "--executor", "dask"], mpi):
+        before = {path: path.read_text() for path in (tmp_path / "sweep").glob("*-*")}
+        for path in sorted(before)[::2]:
+            path.unlink()
+        ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+        assert ran.returncode == 0, ran.stderr
+        assert ran.stdout.count("(done before)") == len(before) // 2
+        after = {path: path.read_text() for path in (tmp_path / "sweep").glob("*-*")}
+        assert len(after) == 12
+        assert after == before or not before
+    assert (tmp_path / "sweep" / "sweep.png").exists()
