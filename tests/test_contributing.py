@@ -19,6 +19,7 @@ HOOKS = {
     train.EarlyStopping: {"on_fit_begin", "on_epoch_end", "on_fit_end"},
     train.Checkpoint: {"on_fit_begin", "on_step_end", "on_epoch_end"},
     train.Log: {"on_fit_begin", "on_epoch_end"},
+    train.TensorBoard: {"on_fit_begin", "on_step_end", "on_epoch_end", "on_fit_end"},
 }
 
 

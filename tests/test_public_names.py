@@ -28,7 +28,8 @@ PUBLIC = {
     "tinygrad_mlp.optim": "Adam AdamW Optimizer SGD clip_grad_norm clip_grad_value schedules",
     "tinygrad_mlp.data": "MNIST Split batches load_mnist read_idx to_float verify write_idx",
     "tinygrad_mlp.train": """
-        Callback Checkpoint EarlyStopping History Log Progress Ranks Trainer checkpoint keep_freed_memory
+        Callback Checkpoint EarlyStopping History Log Progress Ranks TensorBoard Trainer checkpoint
+        keep_freed_memory
     """,
     "tinygrad_mlp.rules": "COMPOSITES CONSTANTS RULES composite constant derivative function_name primitive",
 }

@@ -5,6 +5,7 @@ from tinygrad_mlp.train.callbacks import Checkpoint, EarlyStopping, Log, Progres
 from tinygrad_mlp.train.history import History
 from tinygrad_mlp.train.malloc import keep_freed_memory
 from tinygrad_mlp.train.ranks import Ranks
+from tinygrad_mlp.train.tensorboard import TensorBoard
 from tinygrad_mlp.train.trainer import Callback, Trainer
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Log",
     "Progress",
     "Ranks",
+    "TensorBoard",
     "Trainer",
     "checkpoint",
     "keep_freed_memory",

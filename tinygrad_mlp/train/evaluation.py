@@ -15,16 +15,22 @@ Array = np.ndarray[Any, Any]
 
 
 @contextmanager
-def evaluating(model: Module) -> Iterator[None]:
-    """Within the block: evaluation mode, no recording. Each module's mode is restored afterwards."""
+def in_evaluation(model: Module) -> Iterator[None]:
+    """Within the block: evaluation mode. Each module's mode is restored afterwards."""
     modes = [(module, module.training) for _, module in model.named_modules()]
     model.eval()
     try:
-        with no_grad():
-            yield
+        yield
     finally:
         for module, mode in modes:
             module.training = mode
+
+
+@contextmanager
+def evaluating(model: Module) -> Iterator[None]:
+    """Within the block: evaluation mode, no recording."""
+    with in_evaluation(model), no_grad():
+        yield
 
 
 def prepare(x: Any) -> Any:
