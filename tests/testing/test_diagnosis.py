@@ -20,6 +20,16 @@ def scale_rows(x, s):
     return x * s[:, None]
 
 
+def softmax(x):
+    return np.exp(x) / np.sum(np.exp(x))
+
+
+def last_of_repeated(g, out, x):
+    found = np.zeros(4)
+    found[[0, 0, 2]] = g
+    return found
+
+
 def detached(x):
     return x.data if isinstance(x, tg.Tensor) else x
 
@@ -34,7 +44,9 @@ MISTAKES = {
     "g ignored": (square, (x,), 1, "The incoming gradient g is ignored", lambda g, out, x: 2 * x),
     "g not linear": (square, (x,), 1, "not linear in the incoming", lambda g, out, x: 2 * g * g * x),
     "zero": (square, (x,), 1, "depends on nothing", lambda g, out, x: 0 * g * x),
-    "zero in one of two": (np.sin, (y[:2],), 1, "Wrong in 1 of 2 elements", lambda g, out, x: g * np.cos(x) * (x < 1)),
+    "zero in one of two": (
+        np.sin, (y[:2],), 1, "zero in 1 of 2 elements, though", lambda g, out, x: g * np.cos(x) * (x < 1)
+    ),
     "a little off in one": (
         square, (x * [1, 1, 10, 1],), 1, "Wrong in 1 of 4", lambda g, out, x: g * (2 * x + 1e-3 * (x > 19)),
     ),
@@ -64,6 +76,57 @@ MISTAKES = {
     "no dependence": (lambda x: 0 * x, (x,), 1, "does not depend on argument 0", lambda g, out, x: g),
     "some elements": (
         square, (x,), 1, "Wrong in 1 of 4 elements", lambda g, out, x: g * np.where(x < 0, 2.5 * x + 1, 2 * x)
+    ),
+    "diagonal": (
+        softmax, (x,), 1, "Only the diagonal of the Jacobian counts",
+        lambda g, out, x: g * softmax(x) * (1 - softmax(x)),
+    ),
+    "repeated index": (
+        lambda x: x[[0, 0, 2]], (x,), 1, "Not summed: where an element of argument 0 reaches several", last_of_repeated,
+    ),
+    "counted twice": (
+        lambda x: np.stack([x[0] * x[1], x[2] * x[1]]), (x,), 1, "Some contributions to argument 0 count 2 times",
+        lambda g, out, x: np.stack([g[0] * x[1], g[0] * x[0] + 2 * g[1] * x[2], g[1] * x[1], 0 * g[0]]),
+    ),
+    "factor missing": (
+        np.multiply, (x, y), 1, "A factor is missing: argument 1.",
+        lambda g, out, x, y: g + 0 * y, lambda g, out, x, y: g * x,
+    ),
+    "factor too many": (np.exp, (x,), 1, "A factor too many: the result.", lambda g, out, x: g * out * out),
+    "term missing": (
+        lambda x: x + np.sin(x), (x,), 1, "too small by 1 everywhere, as if a term x were",
+        lambda g, out, x: g * np.cos(x),
+    ),
+    "term too much": (
+        np.sin, (x,), 1, "too large by 0.5 everywhere, as if there were a term 0.5 x",
+        lambda g, out, x: g * (np.cos(x) + 0.5),
+    ),
+    "at the result": (np.sin, (x,), 1, "f'(f(x)) for f'(x)", lambda g, out, x: g * np.cos(np.sin(x))),
+    "another function": (np.sin, (x,), 1, "of another function: np.tanh.", lambda g, out, x: g * (1 - np.tanh(x) ** 2)),
+    "division by zero": (
+        np.prod, (x * [1, 0, 1, 1],), 1, "not finite in 1 of 4 elements, those where argument 0 is 0: a division",
+        lambda g, out, x: g * out / x,
+    ),
+    "zero in some": (
+        np.sin, (x,), 1, "zero in 1 of 4 elements, those where argument 0 is negative, though the result depends",
+        lambda g, out, x: g * np.cos(x) * (x > 0),
+    ),
+    "not zero in some": (
+        tg.relu, (x,), 1, "not zero in 1 of 4 elements, those where argument 0 is negative, though the result does not",
+        lambda g, out, x: g,
+    ),
+    "opposite signs": (
+        np.fmod, (x * 3 + 0.1, y), 1, "those where argument 1 and argument 0 have opposite signs",
+        lambda g, out, x, y: g,
+        lambda g, out, x, y: -g * np.floor(x / y),
+    ),
+    "equal": (
+        np.multiply, (x, np.where(x > 1, x, y)), 1, "those where argument 0 and argument 1 are equal",
+        lambda g, out, x, y: g * (y + (x == y)), lambda g, out, x, y: g * x,
+    ),
+    "repeated value": (
+        square, (np.array([0.5, 2.0, 0.5, 1.5]),), 1, "those whose value in argument 0 occurs more than once",
+        lambda g, out, x: 2 * g * x * np.array([3, 1, 5, 1]),
     ),
     "rule that raises": (square, (x,), 1, "raised KeyError", lambda g, out, x: {}["gradient"]),
 }  # fmt: skip

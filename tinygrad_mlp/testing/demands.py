@@ -13,11 +13,12 @@ from tinygrad_mlp.autodiff import jvp, vjp
 from tinygrad_mlp.errors import GradientError, TinygradError
 from tinygrad_mlp.rules import RULES, function_name, missing_rule
 from tinygrad_mlp.tensor import Tensor
-from tinygrad_mlp.testing.diagnosis import fits, raised
+from tinygrad_mlp.testing.diagnosis import raised
 from tinygrad_mlp.testing.gradcheck import check_grads
 from tinygrad_mlp.testing.layouts import LAYOUTS
 from tinygrad_mlp.testing.numeric import Array
 from tinygrad_mlp.testing.orders import random_weights
+from tinygrad_mlp.testing.values import broadcasts
 
 Function = Callable[..., Any]
 Problems = Iterator[str]
@@ -175,7 +176,7 @@ def gradient_shapes(case: Case) -> Problems:
     """A rule returns a shape that its input broadcasts to; the engine sums it back."""
     for _, arrays in [("", case.arrays), *case.variants()]:
         for name, x, gradient in case.rule_calls(arrays, random_weights(case.rng, case.value(arrays))):
-            if not fits(np.shape(gradient), x.shape):
+            if not broadcasts(x.shape, np.shape(gradient)):
                 yield f"{name} of shape {x.shape}: a gradient of shape {np.shape(gradient)}"
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from tinygrad_mlp.calls import carries, differentiate
 from tinygrad_mlp.tensor import Tensor
 from tinygrad_mlp.testing import numeric
-from tinygrad_mlp.testing.diagnosis import Findings, diagnose
+from tinygrad_mlp.testing.diagnosis import diagnose
+from tinygrad_mlp.testing.findings import Findings
 from tinygrad_mlp.testing.gradient_report import Comparison, GradientReport
 from tinygrad_mlp.testing.numeric import Array, Arrays
 from tinygrad_mlp.testing.values import as_array

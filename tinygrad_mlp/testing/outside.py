@@ -1,12 +1,13 @@
 """A gradient that somebody else computes, in the form a check takes it in: ``(*points, *weights) -> gradients``."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mlp.testing.numeric import Array, Function
-from tinygrad_mlp.testing.values import as_array
+from tinygrad_mlp.testing.values import as_array, broadcasts
 
 Filled = Callable[..., list[Any]]  # points -> all arguments of the function
 
@@ -62,8 +63,21 @@ def fitting(name: str, found: Any, shape: tuple[int, ...], place: int) -> Array:
         return np.zeros(shape)
     array: Array = as_array(found)
     if array.shape != shape:
-        turned = " It is transposed." if array.shape == shape[::-1] else ""
         raise WrongShape(
-            f"{name} gives an array of shape {array.shape} for argument {place}, where {shape} is expected.{turned}"
+            f"{name} gives an array of shape {array.shape} for argument {place}, where {shape} is expected."
+            + reason(array.shape, shape)
         )
     return array if array.dtype.kind == "f" else array.astype(np.float64)
+
+
+def reason(found: tuple[int, ...], expected: tuple[int, ...]) -> str:
+    """How a gradient may have come to a wrong shape."""
+    if found == expected[::-1]:
+        return " It is transposed."
+    if math.prod(found) == math.prod(expected):
+        return " It has as many elements: it was not reshaped."
+    if broadcasts(expected, found):
+        return " It is not summed over the axes along which the argument is broadcast."
+    if broadcasts(found, expected):
+        return " It is left to be broadcast: each element needs its own."
+    return ""

@@ -52,3 +52,11 @@ def float_results(value: Any) -> list[Any]:
 def as_array(value: Any) -> Any:
     """The array behind a Tensor, or behind an array of another library."""
     return np.asarray(plain(value))
+
+
+def broadcasts(small: tuple[int, ...], large: tuple[int, ...]) -> bool:
+    """Whether an array of one shape broadcasts to the other."""
+    try:
+        return np.broadcast_shapes(small, large) == large
+    except ValueError:
+        return False
