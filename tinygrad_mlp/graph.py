@@ -64,11 +64,13 @@ changes = Changes()  # one for the process, as memory is
 
 
 def memory(array: Any) -> Any:
-    """The array that owns the memory of which an array is a view."""
-    base = getattr(array, "base", None)
-    while base is not None and isinstance(base, np.ndarray):
-        array, base = base, base.base
-    return array
+    """The array that owns the memory of which an array is a view; windows are views by way of an object between."""
+    owner = array
+    while (base := getattr(array, "base", None)) is not None:
+        array = base
+        if isinstance(base, np.ndarray):
+            owner = base
+    return owner
 
 
 class Node:

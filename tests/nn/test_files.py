@@ -17,7 +17,12 @@ def network(seed, hidden=3):
     rng = np.random.default_rng(seed)
     nn = tg.nn
     model = nn.Sequential(
-        nn.Linear(3, 3, rng=rng), nn.LayerNorm(3), np.tanh, nn.BatchNorm1d(3), nn.Linear(3, hidden, bias=False, rng=rng)
+        nn.Linear(3, 3, rng=rng),
+        nn.LayerNorm(3),
+        np.tanh,
+        nn.BatchNorm1d(3),
+        nn.Linear(3, hidden, bias=False, rng=rng),
+        nn.Conv2d(2, 3, 3, rng=rng),
     )
     for value in model.state_dict().values():
         assert value.dtype == np.float32

@@ -27,6 +27,7 @@ LAYERS = {
     "RMSNorm": (lambda: tg.nn.RMSNorm(3, **F64), (4, 3), 3, "RMSNorm(3)  # weight (3,), 3 parameters"),
     "BatchNorm1d": (lambda: tg.nn.BatchNorm1d(3, **F64), (4, 3), 6, "BatchNorm1d(3)  # weight (3,), bias (3,), 6 parameters"),
     "Flatten": (tg.nn.Flatten, (4, 3, 2), 0, "Flatten()"),
+    "Conv2d": (lambda: tg.nn.Conv2d(4, 2, 3, 2, 1, groups=2, rng=0, **F64), (2, 4, 3, 5), 38, "Conv2d(4 → 2, 3 × 3, stride (2, 2), padding 1, groups 2)  # weight (2, 2, 3, 3), bias (2,), 38 parameters"),
     "Sequential": (lambda: tg.nn.Sequential(tg.nn.Linear(3, 2, rng=0, **F64), np.tanh), (4, 3), 8, "Sequential()  # 8 parameters\n  (0): Linear(3 → 2)  # weight (3, 2), bias (2,), 8 parameters"),
     "MLP": (lambda: tg.nn.MLP(3, 2, 2, rng=0, **F64), (4, 3), 14, "MLP(3 → 2 → 2)  # 14 parameters\n  (fc1): Linear(3 → 2)  # weight (3, 2), bias (2,), 8 parameters\n  (activation1): ReLU()\n  (fc2): Linear(2 → 2)  # weight (2, 2), bias (2,), 6 parameters"),
 }  # fmt: skip
@@ -212,6 +213,10 @@ BAD = [
     (lambda: tg.nn.Linear(0, 1, rng=0), r"at least one feature"),
     (lambda: tg.nn.MLP(3, rng=0), r"sizes of input and output, got \(3,\)"),
     (lambda: tg.nn.MLP(3, 2, activation="swish", rng=0), r"'relu', 'tanh', 'sigmoid', 'gelu', got 'swish'"),
+    (lambda: tg.nn.Conv2d(3, 4, 3, groups=2, rng=0), r"multiples of groups=2, got 3 in and 4 out"),
+    (lambda: tg.nn.Conv2d(0, 4, 3, rng=0), r"in_channels to be a whole number, at least 1, got 0"),
+    (lambda: tg.nn.Conv2d(1, 4, (3, 0), rng=0), r"kernel_size to be a whole number, at least 1, got 0"),
+    (lambda: tg.nn.Conv2d(1, 4, 3, padding_mode="mirror", rng=0), r"'reflect', 'replicate', 'circular', got 'mirror'"),
     (lambda: tg.nn.Dropout(1.0, rng=0), r"0 <= p < 1, got 1\.0"),
     (lambda: tg.nn.Sequential(3), r"got 3 at position 0"),
 ]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 import tinygrad_mlp as tg
-from tinygrad_mlp.ops import einsum, elementwise, linalg, norms, reductions, shaping
+from tinygrad_mlp.ops import convolution, einsum, elementwise, linalg, norms, reductions, shaping
 from tinygrad_mlp.rules import function_name
 
 rng = np.random.default_rng(0)
@@ -125,6 +125,32 @@ def reduction(f, domain=real, empty=True, several=True):
 def running(f, domain=real):
     calls = [case(lambda x, axis=axis: f(x, axis=axis), domain(2, 3)) for axis in (0, -1, 1)]
     return [*calls, *(case(f, domain(*shape)) for shape in [(4,), (2, 2), (), (0,), (1,)])]
+
+
+def sliding(**how):
+    """How a kernel moves over an image: by single steps, without a rim, unless told otherwise."""
+    return {"stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1} | how
+
+
+# images (N, C, H, W), weights (O, C / groups, k, l), and how the one slides over the other
+CONVOLUTIONS = [
+    ((2, 2, 3, 4), (3, 2, 2, 3), sliding()),
+    ((1, 2, 4, 3), (2, 2, 2, 1), sliding(stride=(2, 3), padding=((1, 0), (2, 1)))),
+    ((2, 1, 4, 5), (2, 1, 2, 2), sliding(dilation=(2, 3))),
+    ((1, 4, 2, 3), (2, 2, 1, 2), sliding(groups=2, padding=((0, 0), (1, 1)))),
+    ((2, 1, 1, 2), (1, 1, 1, 1), sliding(padding=((1, 1), (2, 2)), stride=(2, 2))),
+]
+
+
+def convolutions(f, *order, size=None):
+    """Calls of one of the three functions on two of images, gradients of the result, and weights, in that order."""
+    calls = []
+    for images, weights, how in CONVOLUTIONS:
+        g = convolution.convolution(np.zeros(images), np.zeros(weights), **how).shape
+        shapes = {"x": images, "w": weights, "g": g}
+        sizes = () if size is None else (shapes[size][2:],)
+        calls.append(case(lambda a, b, s=sizes, h=how: f(a, b, *s, **h), *(shapes[name] for name in order)))
+    return calls
 
 
 numbers = np.array([2, 0, 2])
@@ -870,6 +896,9 @@ CASES: dict[Any, list[Case]] = {
         ),
         case(tg.cross_entropy, (2, 3), positive(2, 3)),
     ],
+    convolution.convolution: convolutions(convolution.convolution, "x", "w"),
+    convolution.convolution_input: convolutions(convolution.convolution_input, "g", "w", size="x"),
+    convolution.convolution_weight: convolutions(convolution.convolution_weight, "x", "g", size="w"),
 }
 
 if hasattr(np, "matvec"):

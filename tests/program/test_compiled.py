@@ -76,6 +76,27 @@ def test_random_programs(program, data):
         assert bits(compiled(array)) == bits(f(array))
 
 
+def test_windows_are_views_whose_memory_is_not_taken_for_another_result():
+    """They look at an array by way of an object that is none: nothing writes over it, and edits show in them."""
+
+    def read_late(x):
+        windows = np.lib.stride_tricks.sliding_window_view(np.tanh(x), 2)[:, ::-1]
+        other = np.exp(np.sin(x))
+        return np.sum(windows) + np.sum(other) + windows[0, 0]
+
+    def edited(x):
+        y = np.tanh(x)
+        windows = np.lib.stride_tricks.sliding_window_view(y, 2)
+        y *= 2
+        return windows * x[0]
+
+    for f in (read_late, edited):
+        compiled = tg.compile(f)
+        for x in (np.linspace(0.1, 1, 6), np.linspace(1, 3, 6)):
+            for _ in range(3):
+                assert bits(compiled(x)) == bits(f(x))
+
+
 class Net(tg.nn.Module):
     """With everything that changes from call to call: dropout, running statistics, a setting, a frozen buffer."""
 

@@ -4,9 +4,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from tinygrad_mlp.arguments import Traced, unfolded
+from tinygrad_mlp.graph import memory
 from tinygrad_mlp.rules import RULES
 
 
@@ -21,21 +20,14 @@ class Memory:
         operands = [array for tensor in recorded for array in unfolded(tensor.node.arrays) if hasattr(array, "ndim")]
         used = {id(array) for array in operands}
         own = {id(tensor.data) for tensor in recorded}
-        counted = {id(buffer(array)) for array in operands if id(array) not in own}
+        counted = {id(memory(array)) for array in operands if id(array) not in own}
         self.kept: dict[int, int] = {}
         for tensor in recorded:
             if id(tensor.data) in used or reads_output(tensor.node.function):
-                base = buffer(tensor.data)
+                base = memory(tensor.data)
                 self.kept[id(tensor)] = 0 if id(base) in counted else getattr(base, "nbytes", 0)
                 counted.add(id(base))
         self.total = sum(self.kept.values())
-
-
-def buffer(array: Any) -> Any:
-    """The array that owns the memory of a view."""
-    while isinstance(base := getattr(array, "base", None), np.ndarray):
-        array = base
-    return array
 
 
 def reads_output(function: Callable[..., Any]) -> bool:

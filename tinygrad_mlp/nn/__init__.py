@@ -2,6 +2,7 @@
 
 from tinygrad_mlp.nn import init
 from tinygrad_mlp.nn.activations import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softmax, Tanh
+from tinygrad_mlp.nn.convolution import Conv2d
 from tinygrad_mlp.nn.files import load, save
 from tinygrad_mlp.nn.layers import Dropout, Flatten, Linear, Sequential
 from tinygrad_mlp.nn.mlp import MLP
@@ -12,6 +13,7 @@ __all__ = [
     "GELU",
     "MLP",
     "BatchNorm1d",
+    "Conv2d",
     "Dropout",
     "Flatten",
     "LayerNorm",

@@ -16,6 +16,7 @@ from tinygrad_mlp.onnx.graph import Graph
 from tinygrad_mlp.onnx.shaping import SHAPING, Unsupported
 from tinygrad_mlp.onnx.trace import Value
 from tinygrad_mlp.ops.activations import log_softmax, logsumexp, relu, sigmoid, softmax, softplus
+from tinygrad_mlp.ops.convolution import convolution as convolve
 
 __all__ = ["OPERATORS", "Unsupported"]
 
@@ -190,6 +191,15 @@ def einsum(g: Graph, out: Results, subscripts: str, *operands: Any, optimize: An
     return g.op("Einsum", *[g.value(x, out[0].dtype) for x in operands], equation=subscripts)
 
 
+def convolution(
+    g: Graph, out: Results, x: Value, weight: Value, *, stride: Any, padding: Any, dilation: Any, groups: int
+) -> str:
+    """Images with a kernel."""
+    pads = [padding[0][0], padding[1][0], padding[0][1], padding[1][1]]
+    operands = [g.value(v, out[0].dtype) for v in (x, weight)]
+    return g.op("Conv", *operands, strides=list(stride), pads=pads, dilations=list(dilation), group=groups)
+
+
 def tensordot(g: Graph, out: Results, x: Value, y: Value, axes: Any = 2) -> str:
     """Products summed over pairs of axes."""
     if isinstance(axes, int):
@@ -240,6 +250,6 @@ OPERATORS |= {
     np.any: truth("ReduceMax"), np.all: truth("ReduceMin"), np.var: variance, np.std: deviation,
     np.argmax: extreme("ArgMax"), np.argmin: extreme("ArgMin"), np.cumsum: cumsum,
     softmax: along("Softmax"), log_softmax: along("LogSoftmax"),
-    np.einsum: einsum, np.tensordot: tensordot, np.dot: dot,
+    convolve: convolution, np.einsum: einsum, np.tensordot: tensordot, np.dot: dot,
     np.inner: lambda g, out, x, y: tensordot(g, out, x, y, (x.ndim - 1, y.ndim - 1)),
 }  # fmt: skip

@@ -3,6 +3,7 @@
 from tinygrad_mlp.ops import (
     activations,
     calculus,
+    convolution,
     einsum,
     elementwise,
     joining,
@@ -18,6 +19,7 @@ from tinygrad_mlp.ops import (
 __all__ = [
     "activations",
     "calculus",
+    "convolution",
     "einsum",
     "elementwise",
     "joining",

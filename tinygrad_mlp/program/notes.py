@@ -18,6 +18,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from tinygrad_mlp.debugging import user_line
 from tinygrad_mlp.errors import CompileError
+from tinygrad_mlp.graph import memory
 from tinygrad_mlp.program.instructions import Attribute, Instruction, Method, Variable, demand, demand_shape, mapped
 from tinygrad_mlp.program.lines import running_lines
 from tinygrad_mlp.tensor import Tensor
@@ -68,9 +69,7 @@ class Notes:
     def variable(self, value: Any, kind: str) -> Variable:
         """A new variable for a value; a view shares the memory of the variable it looks at."""
         self.kept.append(value)
-        root = value
-        while isinstance(getattr(root, "base", None), np.ndarray):
-            root = root.base
+        root = memory(value)
         variable = Variable(value, kind, self.owners.get(id(root)))
         if isinstance(value, np.ndarray):
             self.kept.append(root)
@@ -182,7 +181,7 @@ class Note(NDArrayOperatorsMixin):
         """``x += y``: a new value for x where nothing else sees its memory, else a write into it."""
         if isinstance(out, Note) and out.variable is out.variable.memory and out.variable.kind == "result":
             notes = self.notes
-            views = [v for v in notes.kept if isinstance(v, np.ndarray) and v.base is out.value]
+            views = [v for v in notes.kept if v is not out.value and memory(v) is out.value]
             if not views:
                 fresh = function(*mapped(args, real), **mapped(params, real))
                 if fresh.dtype != out.dtype:
