@@ -1,5 +1,6 @@
 """Files, renderers, and what happens where there is none."""
 
+import html
 import os
 import re
 import stat
@@ -104,17 +105,20 @@ def test_graphviz_pure_is_found_beside_the_python_that_runs(monkeypatch):
     assert [os.path.basename(p).split(".")[0] for p in rendering.renderers()] == ["graphviz-pure"]  # noqa: PTH119 - as the code under test
 
 
-def test_notebooks_get_a_picture():
-    bundle = tg.draw(graph())._repr_mimebundle_(include=None, exclude=None)
-    assert list(bundle) == ["image/svg+xml"]
+def test_notebooks_get_the_page_that_steps_and_a_still_picture():
+    """The page is the whole file, escaped, so that nothing in it can end the attribute it stands in."""
+    drawing = tg.draw(graph())
+    bundle = drawing._repr_mimebundle_(include=None, exclude=None)
+    assert sorted(bundle) == ["image/svg+xml", "text/html"]
     assert "<svg" in bundle["image/svg+xml"]
+    frame = re.fullmatch(r'<iframe srcdoc="([^"<>]*)" style="[^"<>]*"></iframe>', bundle["text/html"])
+    assert html.unescape(frame[1]) == drawing.page()
+    assert "Step through backward" in frame[1]
 
 
-def test_notebooks_get_the_page_that_steps_if_asked_to():
-    bundle = tg.draw(graph(), interactive=True)._repr_mimebundle_()
-    assert list(bundle) == ["text/html"]
-    assert bundle["text/html"].startswith('<iframe srcdoc="&lt;!doctype html&gt;')
-    assert "Step through backward" in bundle["text/html"]
+def test_notebooks_get_the_still_picture_alone_if_asked_to():
+    for drawing in (tg.draw(graph(), interactive=False), tg.to_dot(graph())):
+        assert list(drawing._repr_mimebundle_()) == ["image/svg+xml"]
 
 
 def test_notebooks_get_text_where_nothing_renders(nothing_installed):

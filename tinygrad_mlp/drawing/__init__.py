@@ -131,12 +131,12 @@ def draw(*outputs: Any, path: "str | Path | None" = None, **options: "Unpack[Opt
         File to write. The suffix selects the format: ``.svg`` and ``.png``; ``.html`` for a page to explore and to step
         through the backward pass with; ``.dot`` for text; ``.pdf`` and whatever else the renderer knows.
     **options
-        The keyword arguments of `to_dot`.
+        The keyword arguments of `to_dot`. Without a path, ``interactive`` is True unless it is given.
 
     Returns
     -------
     graphviz.Digraph
-        Shows itself in notebooks.
+        Shows itself in notebooks, as the page to explore and to step through.
 
     Raises
     ------
@@ -155,7 +155,7 @@ def draw(*outputs: Any, path: "str | Path | None" = None, **options: "Unpack[Opt
     from pathlib import Path
 
     if path is None:
-        return to_dot(*outputs, **options)
+        return to_dot(*outputs, **Options(interactive=True) | options)
     path = Path(path)
     graph = to_dot(*outputs, **options | {"interactive": path.suffix.lower() == ".html"})
     graph.save_as(path)

@@ -78,9 +78,8 @@ class Digraph(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no types
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, str]:
         try:
-            if self.views:
-                return {"text/html": FRAME.format(html.escape(self.page()))}
-            return {"image/svg+xml": self.rendered("svg").decode()}
+            still = {"image/svg+xml": self.rendered("svg").decode()}  # for what shows no frames, such as a PDF
+            return still | ({"text/html": FRAME.format(html.escape(self.page()))} if self.views else {})
         except Exception:  # a notebook that raises while it shows a result hides the result
             return {"text/plain": self.source}
 

@@ -193,19 +193,25 @@ class Module:
         """What the first line of the repr shows between its parentheses; subclasses say their sizes here."""
         return ""
 
-    def __repr__(self) -> str:
-        lines = []
+    def _lines(self) -> Iterator[tuple[int, str]]:
+        """The lines of the repr, each with the depth of its module."""
         for path, module in self.named_modules():
             own = {name: value for name, value in vars(module).items() if isinstance(value, Tensor)}
             counted = module.parameters() if module is self else own.values()
             notes = [f"{name} {value.shape}" for name, value in own.items()]
             if count := sum(parameter.size for parameter in counted):
                 notes.append(f"{count:,} parameters")
-            head = f"{'  ' * (path.count('.') + 1)}({path.rpartition('.')[2]}): " if path else ""
-            lines.append(
-                f"{head}{type(module).__name__}({module.summary()}){'  # ' + ', '.join(notes) if notes else ''}"
-            )
-        return "\n".join(lines)
+            head = f"({path.rpartition('.')[2]}): " if path else ""
+            text = f"{head}{type(module).__name__}({module.summary()}){'  # ' + ', '.join(notes) if notes else ''}"
+            yield path.count(".") + 1 if path else 0, text
+
+    def __repr__(self) -> str:
+        return "\n".join("  " * depth + text for depth, text in self._lines())
+
+    def _repr_html_(self) -> str:
+        from tinygrad_mlp.nn.tree import tree
+
+        return tree(self._lines())
 
 
 def refuse_checkpoint(where: str, state: Mapping[str, Any]) -> None:

@@ -11,10 +11,18 @@ from tinygrad_mlp.train.trainer import Callback, Trainer
 Arrays = dict[str, Any]
 
 
-class Progress(Callback):
-    """A bar over the steps of each epoch on a terminal, and one line per epoch.
+def in_notebook() -> bool:
+    """Whether a kernel of Jupyter runs this: it has IPython loaded, whose settings say so."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return shell is not None and "IPKernelApp" in shell.config
 
-    The lines go to standard output. The bar goes to standard error, and is drawn only where that is a terminal.
+
+class Progress(Callback):
+    """A bar over the steps of each epoch on a terminal or in a notebook, and one line per epoch.
+
+    The lines go to standard output. The bar is `tqdm.auto`'s: on a terminal it goes to standard error; in a notebook it
+    is a widget, if ipywidgets is installed.
 
     >>> import numpy as np
     >>> import tinygrad_mlp as tg
@@ -30,10 +38,10 @@ class Progress(Callback):
 
     def on_step_end(self, trainer: Trainer) -> None:
         """Move the bar."""
-        if sys.stderr is None or not sys.stderr.isatty():
+        if not in_notebook() and (sys.stderr is None or not sys.stderr.isatty()):
             return
         if self._bar is None:
-            from tqdm import tqdm
+            from tqdm.auto import tqdm
 
             title = f"epoch {trainer.epoch + 1}/{trainer.epochs}"
             self._bar = tqdm(

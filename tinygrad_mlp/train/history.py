@@ -23,7 +23,7 @@ class History(list[dict[str, Any]]):
 
     Losses are means over the examples, accuracies fractions from 0 to 1, seconds wall time. Without validation data
     the ``val_`` entries are None, and so is the accuracy where the targets are not class numbers. Callbacks may add
-    entries of their own to the last row.
+    entries of their own to the last row. A notebook shows the curves.
 
     Examples
     --------
@@ -68,6 +68,11 @@ class History(list[dict[str, Any]]):
             if value > best_value + min_delta or (math.isnan(best_value) and not math.isnan(value)):
                 best, best_value = row, value
         return int(best["epoch"])
+
+    def _repr_html_(self) -> str:
+        from tinygrad_mlp.train.curves import curves
+
+        return curves(self)
 
     def save_json(self, path: Path) -> None:
         """Write a list of one object per epoch."""
