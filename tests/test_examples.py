@@ -1,7 +1,10 @@
 """Each example runs as it is, and prints what `docs/examples.md` shows."""
 
 import ast
+import contextlib
 import doctest
+import io
+import json
 import os
 import re
 import subprocess
@@ -9,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from svg_words import words
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
@@ -60,3 +64,38 @@ def test_a_sweep_goes_on_with_other_executors(tmp_path):
         assert len(after) == 12
         assert after == before or not before
     assert (tmp_path / "sweep" / "sweep.png").exists()
+
+
+def run_cell(code, names):
+    """What a notebook shows below a cell: what was printed, and the value of its last line."""
+    body = ast.parse(code).body
+    last = ast.Expression(body.pop().value) if isinstance(body[-1], ast.Expr) else None
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(compile(ast.Module(body, []), "tour.ipynb", "exec"), names)  # noqa: S102
+        value = eval(compile(last, "tour.ipynb", "eval"), names) if last else None  # noqa: S307
+    if hasattr(value, "_repr_mimebundle_"):
+        return words(value._repr_mimebundle_()["image/svg+xml"])
+    return printed.getvalue() + ("" if value is None else repr(value))
+
+
+def stored(output):
+    """The same, as it is stored in the notebook."""
+    data = output.get("data", {"text/plain": output.get("text")})
+    return words("".join(data["image/svg+xml"])) if "image/svg+xml" in data else "".join(data["text/plain"])
+
+
+def test_the_tour_gives_what_is_stored_in_it():
+    """`jupyter execute --inplace examples/tour.ipynb` stores it anew; digits after the third depend on the machine."""
+    cells = json.loads((ROOT / "examples" / "tour.ipynb").read_text(encoding="utf-8"))["cells"]
+    names, pictures = {"__name__": "__main__"}, 0
+    for cell in (cell for cell in cells if cell["cell_type"] == "code"):
+        shown = run_cell("".join(cell["source"]), names)
+        kept = [stored(output) for output in cell["outputs"]]
+        pictures += isinstance(shown, list)
+        assert [rounded(shown)] == [rounded(k) for k in kept] if shown else not kept
+    assert pictures == 2
+
+
+def rounded(shown):
+    """Numbers in a text to three digits."""
+    return re.sub(r"\d+\.\d+", lambda number: f"{float(number[0]):.3g}", shown) if isinstance(shown, str) else shown
