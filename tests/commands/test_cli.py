@@ -14,6 +14,7 @@ from PIL import Image
 
 import tinygrad_mlp as tg
 from tinygrad_mlp.commands.cli import main, parser
+from tinygrad_mlp.commands.pages import PAGES
 from tinygrad_mlp.data import load_mnist, read_idx, write_idx
 from tinygrad_mlp.files import locked
 from tinygrad_mlp.rules import RULES
@@ -509,7 +510,7 @@ def test_data_verifies_the_mnist_inside(call):
     assert all(len(line) <= 80 for line in out if "sha256" not in line)
 
 
-@pytest.mark.parametrize("command", [[], ["train"], ["eval"], ["predict"], ["draw"], ["check"], ["data"]])
+@pytest.mark.parametrize("command", [[], *([name] for name in PAGES)])
 def test_help(command, call, monkeypatch):
     """Sentences in lines of 80 columns."""
     monkeypatch.setenv("COLUMNS", "80")
@@ -517,6 +518,17 @@ def test_help(command, call, monkeypatch):
     assert (status, err) == (0, [])
     assert out[0].startswith(" ".join(["usage: tinygrad-mlp", *command]))
     assert all(len(line) <= 80 for line in out)
+    assert not command or "examples:" in out
+
+
+def test_every_example_of_a_help_page_is_a_command():
+    """Its arguments are understood; what they do is tested in the places of the commands."""
+    assert set(PAGES) == set(parser()._subparsers._group_actions[0].choices)
+    for name, (_, shown) in PAGES.items():
+        for line in shown:
+            program, *arguments = line.split(" >")[0].split()
+            assert (program, arguments[0]) == ("tinygrad-mlp", name)
+            parser().parse_args(arguments)
 
 
 def test_every_option_has_a_sentence():

@@ -16,6 +16,7 @@ import numpy as np
 
 from tinygrad_mlp import __version__
 from tinygrad_mlp.commands.config import Config, kind
+from tinygrad_mlp.commands.pages import PAGES, SECTIONS, PageFormatter, examples
 from tinygrad_mlp.commands.start import run_train
 from tinygrad_mlp.commands.streams import Stream, printable, say, standard_streams
 from tinygrad_mlp.errors import (
@@ -89,15 +90,21 @@ def report(error: Exception) -> int:
 
 def parser() -> Parser:
     """The arguments of all commands."""
-    top = Parser(prog="tinygrad-mlp", description="Train small networks on NumPy, and look at them.")
+    top = Parser(
+        prog="tinygrad-mlp", formatter_class=PageFormatter,
+        description="Train small networks on NumPy, look at them, and learn how it works.",
+        epilog="Each command has such a page of its own. To begin:\n  tinygrad-mlp train --help\n  tinygrad-mlp train",
+    )  # fmt: skip
     top.add_argument("--version", action="version", version=f"tinygrad-mlp {__version__}", help="Print the version.")
     commands = top.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
 
     train = commands.add_parser("train", help="Train a network on MNIST.", argument_default=argparse.SUPPRESS)
+    group: Any = None
     for f in fields(Config):
+        group = train.add_argument_group(SECTIONS[f.name]) if f.name in SECTIONS else group
         default = getattr(Config(), f.name)
         shown = " ".join(map(str, default)) if isinstance(default, list) else default
-        train.add_argument(
+        group.add_argument(
             "--" + f.name.replace("_", "-"),
             type=kind(f),
             choices=f.metadata["choices"],
@@ -105,30 +112,32 @@ def parser() -> Parser:
             help=f"{f.metadata['help']}" + ("" if default is None else f" Default: {shown}.").replace("%", "%%"),
             metavar=None if f.metadata["choices"] else "PATH" if f.name == "data" else "N",
         )
-    train.add_argument("--config", type=Path, metavar="FILE.toml", help="File of settings, which options override.")
-    train.add_argument("--out", type=Path, metavar="DIR", help="Directory to write into. Default: a new one in runs/.")
-    train.add_argument(
+    files = train.add_argument_group("the run and its files")
+    files.add_argument("--config", type=Path, metavar="FILE.toml", help="File of settings, which options override.")
+    files.add_argument("--out", type=Path, metavar="DIR", help="Directory to write into. Default: a new one in runs/.")
+    files.add_argument(
         "--resume", type=Path, nargs="?", const=None, metavar="DIR",
         help="Go on with the run in DIR. Default: the run in --out, which begins if there is none; without --out, the "
              "newest in runs/. With more --epochs or --patience than it had, it is trained longer.",
     )  # fmt: skip
-    train.add_argument(
+    files.add_argument(
         "--no-compile", action="store_false", dest="compile",
         help="Compute gradients by the tape instead of by a NumPy program: slower, with the same bits.",
     )  # fmt: skip
-    train.add_argument(
+    files.add_argument(
         "--ranks", type=at_least(1), metavar="N",
         help="Train on N processes of this machine, each on a share of every batch. Needs the extra mpi.",
     )  # fmt: skip
+    train.usage = "%(prog)s [options]"  # of which there are too many to be read in a row
     train.set_defaults(run=run_train)
 
     evaluate = commands.add_parser("eval", help="Measure a trained network on the test images.")
-    evaluate.add_argument("checkpoint", type=Path, help="Directory of a run, or .npz file in it.")
+    evaluate.add_argument("checkpoint", type=Path, metavar="RUN", help="Directory of a run, or .npz file in it.")
     evaluate.add_argument("--data", metavar="PATH", help="Data set. Default: that which the network was trained on.")
     evaluate.set_defaults(run=run_eval)
 
     predict = commands.add_parser("predict", help="Classify images.")
-    predict.add_argument("checkpoint", type=Path, help="Directory of a run, or .npz file in it.")
+    predict.add_argument("checkpoint", type=Path, metavar="RUN", help="Directory of a run, or .npz file in it.")
     predict.add_argument("images", type=Path, nargs="+", help="IDX, .npy or picture files such as PNG.")
     predict.set_defaults(run=run_predict)
 
@@ -174,11 +183,7 @@ def parser() -> Parser:
     check = commands.add_parser("check", help="Prove the gradients of the network's ops on this machine.")
     check.set_defaults(run=run_check)
 
-    learn = commands.add_parser(
-        "learn", help="Learn backpropagation by exercises.",
-        description="Write the exercises into a directory, list them and show the next one; or check an attempt, and "
-                    "say in words what is wrong with it.",
-    )  # fmt: skip
+    learn = commands.add_parser("learn", help="Learn backpropagation by exercises.")
     learn.add_argument("number", type=at_least(1), nargs="?", help="Exercise. Default: the first that is not solved.")
     learn.add_argument("--check", action="store_true", help="Check the attempt instead of showing the exercise.")
     learn.add_argument("--dir", type=Path, default=Path("course"), metavar="DIR", help="Where. Default: course.")
@@ -187,6 +192,9 @@ def parser() -> Parser:
     data = commands.add_parser("data", help="Describe and verify a data set.")
     data.add_argument("--data", metavar="PATH", help="Data set. Default: the MNIST inside.")
     data.set_defaults(run=run_data)
+
+    for name, command in commands.choices.items():
+        command.description, command.epilog, command.formatter_class = PAGES[name][0], examples(name), PageFormatter
     return top
 
 
