@@ -12,9 +12,9 @@ import tinygrad_mlp as tg
 
 PUBLIC = {
     "tinygrad_mlp": """
-        Tensor compile conv2d cross_entropy data debug draw export_onnx gelu grad gradients hessian hvp jacobian jvp
-        log_softmax logsumexp mse_loss nn no_grad optim relu rules sigmoid softmax softplus source testing to_dot train
-        value_and_grad vjp
+        Tensor avg_pool2d compile conv2d cross_entropy data debug draw export_onnx gelu grad gradients hessian
+        hvp jacobian jvp log_softmax logsumexp max_pool2d mse_loss nn no_grad optim relu rules sigmoid softmax
+        softplus source testing to_dot train value_and_grad vjp
     """,
     "tinygrad_mlp.Tensor": """
         T argmax argmin astype backward clip cumsum data detach dot dtype flatten grad item mT mark_changed max mean min
@@ -22,8 +22,8 @@ PUBLIC = {
         var
     """,
     "tinygrad_mlp.nn": """
-        BatchNorm1d Conv2d Dropout Flatten GELU LayerNorm LeakyReLU Linear MLP Module RMSNorm ReLU Sequential SiLU
-        Sigmoid Softmax Tanh init load save
+        AvgPool2d BatchNorm1d Conv2d Dropout Flatten GELU GlobalAvgPool2d LayerNorm LeakyReLU Linear MLP
+        MaxPool2d Module RMSNorm ReLU Sequential SiLU Sigmoid Softmax Tanh init load save
     """,
     "tinygrad_mlp.optim": "Adam AdamW Optimizer SGD clip_grad_norm clip_grad_value schedules",
     "tinygrad_mlp.data": "MNIST Split batches load_mnist read_idx to_float verify write_idx",

@@ -22,6 +22,7 @@ from tinygrad_mlp.onnx import export_onnx
 from tinygrad_mlp.ops.activations import gelu, log_softmax, logsumexp, relu, sigmoid, softmax, softplus
 from tinygrad_mlp.ops.convolution import conv2d
 from tinygrad_mlp.ops.losses import cross_entropy, mse_loss
+from tinygrad_mlp.ops.pooling import avg_pool2d, max_pool2d
 from tinygrad_mlp.program import compile, source  # noqa: A004 - the field's name for it
 from tinygrad_mlp.tensor import Tensor, no_grad
 
@@ -33,6 +34,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Tensor",
+    "avg_pool2d",
     "compile",
     "conv2d",
     "cross_entropy",
@@ -49,6 +51,7 @@ __all__ = [
     "jvp",
     "log_softmax",
     "logsumexp",
+    "max_pool2d",
     "mse_loss",
     "nn",
     "no_grad",

@@ -80,6 +80,8 @@ EQUIVALENT = {  # change -> why it changes nothing
     "reductions: np.concatenate([x[..., step:], np.zeros_like(x[..., :step])], axis=-1)  →  "
     "-np.concatenate([x[..., step:], np.zeros_like(x[..., :step])], axis=-1)":
         "f changes sign and so does what it is multiplied with",
+    "pooling: -math.inf  →  math.inf":
+        "no largest element equals the rim",
     "linear: power @ a  →  a @ power":
         "powers of a matrix commute with it",
 }  # fmt: skip

@@ -20,6 +20,15 @@ CONFIGURATIONS = {  # name -> class, positional arguments, keyword arguments, sh
     "conv, reflected": ("Conv2d", (4, 2, 3), {"padding": 2, "padding_mode": "reflect"}, IMAGES),
     "conv, replicated": ("Conv2d", (4, 2, 3, 2), {"padding": 1, "padding_mode": "replicate"}, IMAGES),
     "conv, one image": ("Conv2d", (4, 2, 3), {"padding": "valid"}, IMAGES[1:]),
+    "max": ("MaxPool2d", (2,), {}, IMAGES),
+    "max, overlapping": ("MaxPool2d", ((3, 2), (2, 1), (1, 1), (1, 2)), {}, IMAGES),
+    "max, beyond the rim": ("MaxPool2d", (3, (3, 4), 1), {"ceil_mode": True}, (2, 3, 6, 7)),
+    "max, of one image": ("MaxPool2d", (2, 3), {"ceil_mode": True}, IMAGES[1:]),
+    "mean": ("AvgPool2d", (2,), {}, IMAGES),
+    "mean, overlapping": ("AvgPool2d", ((3, 2), (1, 2), 1), {}, IMAGES),
+    "mean, of the image alone": ("AvgPool2d", (3, 2, 1, True, False), {}, IMAGES),
+    "mean, beyond the rim": ("AvgPool2d", (2, 3, 1, True), {}, IMAGES),
+    "mean, of one image": ("AvgPool2d", (2,), {"divisor_override": 3}, IMAGES[1:]),
 }
 
 

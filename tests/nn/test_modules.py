@@ -28,6 +28,9 @@ LAYERS = {
     "BatchNorm1d": (lambda: tg.nn.BatchNorm1d(3, **F64), (4, 3), 6, "BatchNorm1d(3)  # weight (3,), bias (3,), 6 parameters"),
     "Flatten": (tg.nn.Flatten, (4, 3, 2), 0, "Flatten()"),
     "Conv2d": (lambda: tg.nn.Conv2d(4, 2, 3, 2, 1, groups=2, rng=0, **F64), (2, 4, 3, 5), 38, "Conv2d(4 → 2, 3 × 3, stride (2, 2), padding 1, groups 2)  # weight (2, 2, 3, 3), bias (2,), 38 parameters"),
+    "MaxPool2d": (lambda: tg.nn.MaxPool2d(3, 2, 1, dilation=2, ceil_mode=True), (2, 2, 5, 6), 0, "MaxPool2d(3, stride 2, padding 1, ceil_mode, dilation 2)"),
+    "AvgPool2d": (lambda: tg.nn.AvgPool2d((2, 3)), (2, 2, 5, 6), 0, "AvgPool2d((2, 3))"),
+    "GlobalAvgPool2d": (tg.nn.GlobalAvgPool2d, (2, 3, 4, 5), 0, "GlobalAvgPool2d()"),
     "Sequential": (lambda: tg.nn.Sequential(tg.nn.Linear(3, 2, rng=0, **F64), np.tanh), (4, 3), 8, "Sequential()  # 8 parameters\n  (0): Linear(3 → 2)  # weight (3, 2), bias (2,), 8 parameters"),
     "MLP": (lambda: tg.nn.MLP(3, 2, 2, rng=0, **F64), (4, 3), 14, "MLP(3 → 2 → 2)  # 14 parameters\n  (fc1): Linear(3 → 2)  # weight (3, 2), bias (2,), 8 parameters\n  (activation1): ReLU()\n  (fc2): Linear(2 → 2)  # weight (2, 2), bias (2,), 6 parameters"),
 }  # fmt: skip

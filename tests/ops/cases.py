@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 import tinygrad_mlp as tg
-from tinygrad_mlp.ops import convolution, einsum, elementwise, linalg, norms, reductions, shaping
+from tinygrad_mlp.ops import convolution, einsum, elementwise, linalg, norms, pooling, reductions, shaping
 from tinygrad_mlp.rules import function_name
 
 rng = np.random.default_rng(0)
@@ -151,6 +151,17 @@ def convolutions(f, *order, size=None):
         sizes = () if size is None else (shapes[size][2:],)
         calls.append(case(lambda a, b, s=sizes, h=how: f(a, b, *s, **h), *(shapes[name] for name in order)))
     return calls
+
+
+POOLINGS = [  # images, and how a window moves over them
+    ((1, 2, 4, 5), sliding(size=(2, 2), stride=(2, 2))),
+    ((2, 1, 3, 4), sliding(size=(3, 2), padding=((1, 1), (0, 1)))),
+    ((1, 1, 4, 5), sliding(size=(2, 2), stride=(1, 3), dilation=(2, 1))),
+    ((0, 1, 2, 2), sliding(size=(2, 1))),
+]
+for _, moving in POOLINGS:
+    del moving["groups"]
+laid_out = [pooling.elements(np.zeros(shape), **how).shape for shape, how in POOLINGS]
 
 
 numbers = np.array([2, 0, 2])
@@ -896,6 +907,12 @@ CASES: dict[Any, list[Case]] = {
         ),
         case(tg.cross_entropy, (2, 3), positive(2, 3)),
     ],
+    pooling.elements: [case(lambda x, h=how: pooling.elements(x, **h, fill=0.7), images) for images, how in POOLINGS],
+    pooling.overlap_add: [
+        case(lambda x, s=images, h=how: pooling.overlap_add(x, s, **h), shape)
+        for shape, (images, how) in zip(laid_out, POOLINGS, strict=True)
+    ],
+    pooling.max_pool: [case(lambda x, h=how: pooling.max_pool(x, **h), images) for images, how in POOLINGS],
     convolution.convolution: convolutions(convolution.convolution, "x", "w"),
     convolution.convolution_input: convolutions(convolution.convolution_input, "g", "w", size="x"),
     convolution.convolution_weight: convolutions(convolution.convolution_weight, "x", "g", size="w"),

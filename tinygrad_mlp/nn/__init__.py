@@ -8,17 +8,21 @@ from tinygrad_mlp.nn.layers import Dropout, Flatten, Linear, Sequential
 from tinygrad_mlp.nn.mlp import MLP
 from tinygrad_mlp.nn.module import Module
 from tinygrad_mlp.nn.normalization import BatchNorm1d, LayerNorm, RMSNorm
+from tinygrad_mlp.nn.pooling import AvgPool2d, GlobalAvgPool2d, MaxPool2d
 
 __all__ = [
     "GELU",
     "MLP",
+    "AvgPool2d",
     "BatchNorm1d",
     "Conv2d",
     "Dropout",
     "Flatten",
+    "GlobalAvgPool2d",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "MaxPool2d",
     "Module",
     "RMSNorm",
     "ReLU",
