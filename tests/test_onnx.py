@@ -110,6 +110,8 @@ FUNCTIONS = {
     "recurrent": (recurrent, (3, 4)),
     "attention": (attention, (5, 4)),
     "convolution": (convolution, IMAGE),
+    "convolutions": (lambda x: [tg.conv2d(x, KERNEL, np.ones(6, np.float32), stride, padding, dilation) for stride, padding, dilation in ((1, "same", 1), (2, (1, 3), 1), ((1, 2), 2, (2, 1)))], IMAGE),
+    "convolution in groups, one image": (lambda x: tg.conv2d(x, KERNEL[:4, :1], groups=2), IMAGE),
     "max pool": (lambda x: np.max(sliding_window_view(x, (2, 2), axis=(2, 3)), axis=(-2, -1)), IMAGE),
     "several results": (lambda x: {"a": x + 1, "b": [x.sum(axis=1), x.shape[0] * x]}, ROW),
     "arithmetic": (lambda x: 1 - x * 2.5 / (x**2 + 1) - (-x) + np.square(x) + 3 // 2, ROW),
