@@ -107,3 +107,17 @@ def test_every_picture_is_what_the_command_beside_it_makes(command, tmp_path):
         else:
             with Image.open(anew) as new, Image.open(picture) as old:
                 assert (new.size, getattr(new, "n_frames", 1)) == (old.size, getattr(old, "n_frames", 1))
+
+
+def rows(page: Path, heading: str) -> dict[str, list[str]]:
+    """The rows of the table in a page whose heading row begins with this text, by their first cells."""
+    table = page.read_text(encoding="utf-8").split(f"\n| {heading}")[1].split("\n\n")[0]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+    return {first: rest for first, *rest in cells}
+
+
+def test_the_readme_has_the_figures_that_were_measured():
+    measured = rows(ROOT / "docs" / "performance.md", "AdamW, µs per step")
+    shown = rows(ROOT / "README.md", "batch |")
+    assert len(shown) == 4
+    assert shown == {name: [cell.split("(")[1].rstrip(")") for cell in measured[name]] for name in shown}
