@@ -103,3 +103,16 @@ def test_complex_step_is_taken_where_analytic():
         return np.tanh(x) * x / np.sum(np.exp(x))
 
     assert numeric.is_analytic(line(f, 0.1, 0.5), np.random.default_rng(0))
+
+
+def test_functions_are_given_arrays_of_any_dimension():
+    """A 0-d argument stays a 0-d array, on which functions may call what scalars do not have."""
+    given = []
+
+    def square(x):
+        given.append(type(x))
+        return [x * x]
+
+    found = numeric.central(numeric.Line(square, [np.array(3.0)], 0, np.array(1.0), [np.array(1.0)]))
+    assert found.value == pytest.approx(6.0)
+    assert set(given) == {np.ndarray}

@@ -123,7 +123,7 @@ class Line:
     def results(self, moved: Array) -> Array:
         """The results with another array in the place of the argument."""
         arrays = list(self.arrays)
-        arrays[self.argument] = moved
+        arrays[self.argument] = np.asarray(moved)  # a sum of 0-d arrays is a scalar of NumPy's
         return vector(self.function(*arrays))
 
     def rounding(self, values: Array) -> float:
