@@ -9,7 +9,8 @@ from markdown.preprocessors import Preprocessor
 
 DOCS = Path(__file__).parent.parent / "docs"
 HOW_TO = (
-    "coming-from pictures own-data many-ranks arrays functions famous-wrong-gradients testing examples contributing"
+    "coming-from pictures own-data many-ranks arrays functions famous-wrong-gradients testing examples teaching "
+    "contributing"
 )
 
 

@@ -12,8 +12,8 @@ import tinygrad_mlp as tg
 
 PUBLIC = {
     "tinygrad_mlp": """
-        Tensor avg_pool2d compile conv2d cross_entropy data debug draw export_onnx gelu grad gradients hessian
-        hvp jacobian jvp log_softmax logsumexp max_pool2d mse_loss nn no_grad optim relu rules sigmoid softmax
+        Tensor avg_pool2d compile conv2d cross_entropy data debug draw draw_steps export_onnx gelu grad gradients
+        hessian hvp jacobian jvp log_softmax logsumexp max_pool2d mse_loss nn no_grad optim relu rules sigmoid softmax
         softplus source testing to_dot train value_and_grad vjp
     """,
     "tinygrad_mlp.Tensor": """

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tinygrad_mlp import nn, ops, optim, other_names, rules, tensor  # noqa: F401 - ops registers the rules
 from tinygrad_mlp.autodiff import grad, gradients, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from tinygrad_mlp.debugging import debug
-from tinygrad_mlp.drawing import draw, to_dot
+from tinygrad_mlp.drawing import draw, draw_steps, to_dot
 from tinygrad_mlp.errors import MissingNameError
 from tinygrad_mlp.onnx import export_onnx
 from tinygrad_mlp.ops.activations import gelu, log_softmax, logsumexp, relu, sigmoid, softmax, softplus
@@ -41,6 +41,7 @@ __all__ = [
     "data",
     "debug",
     "draw",
+    "draw_steps",
     "export_onnx",
     "gelu",
     "grad",

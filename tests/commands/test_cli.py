@@ -568,7 +568,15 @@ def test_draw_writes_every_kind_of_picture(ending, call, trained, small_data):
         assert ending == "png" or f"{width}".encode() in content
 
 
+def test_draw_writes_each_step_of_the_backward_pass(call, trained):
+    status, said, _ = call("draw", "--checkpoint", trained, "--steps", "slides")
+    assert (status, said[0][:24]) == (0, "wrote 7 files in slides:")
+    assert sorted(path.name for path in Path("slides").iterdir()) == [f"step-{i}.svg" for i in range(7)]
+    assert "∇W₁ = Xᵀ δa₁, norm" in Path("slides/step-6.svg").read_text(encoding="utf-8")
+
+
 def test_draw_refuses_what_it_cannot_do(call):
+    assert "--steps: not allowed with argument --out" in failure(call("draw", "--out", "a.svg", "--steps", "b"), 2)
     assert "The drawing is in graph.dot, as text." in failure(call("draw", "--out", "graph.xyz"), 1)
     assert Path("graph.dot").exists()
     assert "missing" in failure(call("draw", "--out", "missing/graph.svg"), 1)

@@ -142,10 +142,14 @@ def parser() -> Parser:
     predict.set_defaults(run=run_predict)
 
     draw = commands.add_parser("draw", help="Draw the computation graph of a network and its loss.")
-    draw.add_argument(
-        "--out", type=Path, required=True, metavar="FILE",
+    where = draw.add_mutually_exclusive_group(required=True)
+    where.add_argument(
+        "--out", type=Path, metavar="FILE",
         help="File to write; its ending says what: .svg, .png, .html (a page to explore) or .dot.",
     )  # fmt: skip
+    where.add_argument(
+        "--steps", type=Path, metavar="DIR", help="Directory for an SVG of each step of the backward pass, for slides."
+    )
     draw.add_argument(
         "--checkpoint", type=Path, metavar="RUN",
         help="Directory of a run, or .npz file in it. Default: an untrained 784-128-10 network.",
@@ -262,11 +266,12 @@ def run_draw(options: argparse.Namespace) -> None:
     from tinygrad_mlp.commands.network import draw_network
 
     model, config = run.load(options.checkpoint) if options.checkpoint else (None, Config())
-    draw_network(
-        options.out, model, source=options.data or config.data, batch_size=options.batch_size,
-        depth=options.depth, direction=options.direction, theme=options.theme,
+    found = draw_network(
+        options.steps or options.out, model, steps=options.steps is not None, source=options.data or config.data,
+        batch_size=options.batch_size, depth=options.depth, direction=options.direction, theme=options.theme,
     )  # fmt: skip
-    say(f"wrote {printable(options.out)}: the loss is that of test images, without label smoothing")
+    written = f"{len(found)} files in {printable(options.steps)}" if isinstance(found, list) else printable(options.out)
+    say(f"wrote {written}: the loss is that of test images, without label smoothing")
 
 
 def run_source(options: argparse.Namespace) -> None:

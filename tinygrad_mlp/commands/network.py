@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_mlp.data import load_mnist, to_float
-from tinygrad_mlp.drawing import draw
+from tinygrad_mlp.drawing import draw, draw_steps
 from tinygrad_mlp.nn import MLP, Module
 from tinygrad_mlp.ops.losses import cross_entropy
 from tinygrad_mlp.tensor import Tensor
@@ -31,18 +31,21 @@ def draw_network(
     path: str | Path,
     model: Module | None = None,
     *,
+    steps: bool = False,
     source: str | os.PathLike[str] | None = None,
     batch_size: int = 128,
     **options: Any,
-) -> "Digraph":
+) -> "Digraph | list[Path]":
     """Draw a network at work on a batch of MNIST.
 
     Parameters
     ----------
     path : str or Path
-        File to write, see `tinygrad_mlp.draw`.
+        File to write, see `tinygrad_mlp.draw`; with ``steps`` the directory, see `tinygrad_mlp.draw_steps`.
     model : Module, optional
         Default: the untrained network of the document, ``MLP(784, 128, 10)``.
+    steps : bool
+        Whether to draw each step of the backward pass by itself.
     source : str or path-like, optional
         Data set of the images, see `tinygrad_mlp.data.load_mnist`.
     batch_size : int
@@ -60,4 +63,6 @@ def draw_network(
     model = MLP(784, 128, 10, rng=0) if model is None else model
     images, labels = load_mnist(source).test
     loss = network_loss(model, images[:batch_size], labels[:batch_size])
+    if steps:
+        return draw_steps(loss, directory=path, model=model, **options)
     return draw(loss, path=path, model=model, **options)

@@ -160,3 +160,59 @@ def draw(*outputs: Any, path: "str | Path | None" = None, **options: "Unpack[Opt
     graph = to_dot(*outputs, **options | {"interactive": path.suffix.lower() == ".html"})
     graph.save_as(path)
     return graph
+
+
+def draw_steps(*outputs: Any, directory: "str | Path", **options: "Unpack[Options]") -> "list[Path]":
+    """Draw the backward pass step by step, for slides: one SVG before it, and one after each op.
+
+    All have the same size and layout, so that a slide can follow on the other: gradients appear where they arrive, what
+    the step did is bold, and above the drawing stands its equation, where there is one, and what it gave.
+
+    Parameters
+    ----------
+    *outputs
+        See `to_dot`.
+    directory : str or Path
+        Where to write ``step-0.svg``, ``step-1.svg`` and so on, with as many digits as the last one needs. Made if it
+        is not there. Other files in it stay as they are.
+    **options
+        The keyword arguments of `to_dot`.
+
+    Returns
+    -------
+    list of Path
+        The files, in the order of the pass.
+
+    Raises
+    ------
+    ArgumentError
+        If no gradient flows back from the outputs.
+    RendererNotFound
+        If no program here makes SVG.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import tinygrad_mlp as tg
+    >>> x = tg.Tensor(2.0, requires_grad=True, name="x")
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     [path.name for path in draw_steps(np.tanh(x * x), directory=directory)]
+    ['step-0.svg', 'step-1.svg', 'step-2.svg']
+    """
+    from pathlib import Path
+
+    from tinygrad_mlp.drawing.steps import frames
+    from tinygrad_mlp.files import write_atomically
+
+    graph = to_dot(*outputs, **options)
+    if not graph.picture.steps:
+        fix = "Draw a result that depends on a Tensor with requires_grad=True, and leave grads=True."
+        raise ArgumentError("draw_steps", expected="outputs that gradients flow back from", got="none", fix=fix)
+    drawn = list(frames(graph))
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    paths = [directory / f"step-{number:0{len(str(len(drawn) - 1))}}.svg" for number in range(len(drawn))]
+    for path, frame in zip(paths, drawn, strict=True):
+        write_atomically(path, frame)
+    return paths
