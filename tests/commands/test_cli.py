@@ -136,7 +136,7 @@ BAD_ARGUMENTS = [
     (["train", "--speed", "3"], "tinygrad-mlp: unrecognized arguments: --speed 3 (see"),
     (["train", "extra"], "tinygrad-mlp: unrecognized arguments: extra (see"),
     (["predict", "run"], "tinygrad-mlp predict: the following arguments are required: images (see"),
-    (["eval"], "tinygrad-mlp eval: the following arguments are required: checkpoint (see"),
+    (["eval"], "tinygrad-mlp eval: the following arguments are required: RUN (see"),
     (["train", "--lr", "-1"], "tinygrad-mlp: lr: expected a number of at least 0 and at most 1e+30, got -1.0."),
     (["train", "--lr", "nan"], "tinygrad-mlp: lr: expected a number of at least 0 and at most 1e+30, got nan."),
     (["train", "--hidden", "0"], "tinygrad-mlp: hidden: expected a whole number of at least 1 and at most 21"),
