@@ -112,7 +112,10 @@ FUNCTIONS = {
     "convolution": (convolution, IMAGE),
     "convolutions": (lambda x: [tg.conv2d(x, KERNEL, np.ones(6, np.float32), stride, padding, dilation) for stride, padding, dilation in ((1, "same", 1), (2, (1, 3), 1), ((1, 2), 2, (2, 1)))], IMAGE),
     "convolution in groups, one image": (lambda x: tg.conv2d(x, KERNEL[:4, :1], groups=2), IMAGE),
-    "max pool": (lambda x: np.max(sliding_window_view(x, (2, 2), axis=(2, 3)), axis=(-2, -1)), IMAGE),
+    "pools": (lambda x: [f(x, *how) for f in (tg.max_pool2d, tg.avg_pool2d) for how in ((2,), ((2, 3), (1, 2), 1), (3, 2, 1))], IMAGE),
+    "pools of other kinds": (lambda x: [tg.max_pool2d(x, 2, 3, 1, 2, ceil_mode=True), tg.avg_pool2d(x, 2, 2, 1, ceil_mode=True, count_include_pad=False)], IMAGE),
+    "rims": (lambda x: [np.pad(x, ((0, 0), (0, 0), (1, 2), (0, 1)), mode=mode) for mode in ("reflect", "edge", "wrap", "constant")], IMAGE),
+    "max pool by windows": (lambda x: np.max(sliding_window_view(x, (2, 2), axis=(2, 3)), axis=(-2, -1)), IMAGE),
     "several results": (lambda x: {"a": x + 1, "b": [x.sum(axis=1), x.shape[0] * x]}, ROW),
     "arithmetic": (lambda x: 1 - x * 2.5 / (x**2 + 1) - (-x) + np.square(x) + 3 // 2, ROW),
     "of the mean of the batch": (lambda x: x - x.mean(axis=0), ROW),
@@ -179,6 +182,23 @@ def test_several_inputs_are_called_as_forward_calls_them(tmp_path):
 
     x, y = np.ones((2, 3), np.float32), np.full((2, 1), 4.0, np.float32)
     assert run(Two(), tmp_path / "m.onnx", (x, y), (x, y))[0]["output"].tolist() == [[4.0] * 3] * 2
+
+
+@pytest.mark.extras
+def test_parameters_keep_names_that_inputs_and_outputs_would_have(tmp_path):
+    import onnx
+
+    class Model(tg.nn.Module):
+        def __init__(self):
+            self.x, self.output = (tg.Tensor(np.full(2, n, np.float32), requires_grad=True) for n in (3.0, 4.0))
+
+        def forward(self, x):
+            return self.x * x + self.output
+
+    (found,) = run(Model(), tmp_path / "m.onnx", np.ones((1, 2), np.float32), (np.ones((3, 2), np.float32),))
+    assert found["output_output"].tolist() == [[7.0, 7.0]] * 3
+    graph = onnx.load(tmp_path / "m.onnx").graph
+    assert ([i.name for i in graph.initializer], [i.name for i in graph.input]) == (["x", "output"], ["x_input"])
 
 
 @pytest.mark.extras

@@ -13,7 +13,7 @@ __all__ = ["export_onnx"]
 def export_onnx(model: "Module", path: str | os.PathLike[str], example: Any) -> None:
     """Write the forward pass of a model, in evaluation mode, to an ONNX file.
 
-    The model runs on the example; the functions of NumPy that it calls become operators of ONNX (opset 18), and its
+    The model runs on the example; the functions of NumPy that it calls become operators of ONNX (opset 19), and its
     parameters and buffers keep their names. The first axis of inputs and results is the batch, of any size. Before it
     is written, the file is run by onnxruntime on batches of other sizes and with other numbers, and must agree with the
     model to 1e-5.

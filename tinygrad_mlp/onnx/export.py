@@ -62,11 +62,13 @@ def written(model: Module, examples: tuple[Any, ...]) -> bytes:
 
     runs = [run(model, tuple(np.resize(x, (n, *x.shape[1:])) for x in examples), OPERATORS) for n in SIZES]
     both = Both(model, *runs)
-    graph = Graph(dict(zip(input_names(model, len(examples)), both.inputs, strict=True)))
+    members = set(both.names.values())  # which keep their names
+    names = [f"{name}_input" if name in members else name for name in input_names(model, len(examples))]
+    graph = Graph(dict(zip(names, both.inputs, strict=True)))
     for value in both.values.values():
         if value.array is not None and value.name:
             value.name = graph.array(value.array, value.name)
-    outputs = output_names(both.result)
+    outputs = {f"{n}_output" if n in members else n: value for n, value in output_names(both.result).items()}
     for call in needed(both.calls, list(outputs.values())):
         both.where = str(call.scope or type(model).__name__)
         graph.where = both.where.partition(".")[2]

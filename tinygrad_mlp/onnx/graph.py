@@ -8,8 +8,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tinygrad_mlp.onnx.trace import Dim, Value
 
-OPSET = 18
-IR_VERSION = 8  # the first that has this opset
+OPSET = 19
+IR_VERSION = 9  # the first that has this opset
 
 
 class Graph:

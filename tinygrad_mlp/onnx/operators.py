@@ -17,6 +17,7 @@ from tinygrad_mlp.onnx.shaping import SHAPING, Unsupported
 from tinygrad_mlp.onnx.trace import Value
 from tinygrad_mlp.ops.activations import log_softmax, logsumexp, relu, sigmoid, softmax, softplus
 from tinygrad_mlp.ops.convolution import convolution as convolve
+from tinygrad_mlp.ops.pooling import max_pool
 
 __all__ = ["OPERATORS", "Unsupported"]
 
@@ -213,6 +214,17 @@ def tensordot(g: Graph, out: Results, x: Value, y: Value, axes: Any = 2) -> str:
     return einsum(g, out, f"{first},{''.join(second)}->{''.join(left)}", x, y)
 
 
+def largest(
+    g: Graph, out: Results, x: Value, *, size: Any, stride: Any, padding: Any, dilation: Any
+) -> str:  # fmt: skip
+    """The largest elements of windows. The rim is laid around before, because runtimes take narrow ones only."""
+    name, dtype = g.value(x, out[0].dtype), out[0].dtype
+    if padding != ((0, 0), (0, 0)):
+        rim = [0, 0, padding[0][0], padding[1][0], 0, 0, padding[0][1], padding[1][1]]
+        name = g.op("Pad", name, g.integers(*rim), g.value(-math.inf, dtype))
+    return g.op("MaxPool", name, kernel_shape=size, strides=stride, dilations=dilation)
+
+
 def dot(g: Graph, out: Results, x: Any, y: Any) -> str:
     """The last axis of x with the last but one of y."""
     return (
@@ -250,6 +262,6 @@ OPERATORS |= {
     np.any: truth("ReduceMax"), np.all: truth("ReduceMin"), np.var: variance, np.std: deviation,
     np.argmax: extreme("ArgMax"), np.argmin: extreme("ArgMin"), np.cumsum: cumsum,
     softmax: along("Softmax"), log_softmax: along("LogSoftmax"),
-    convolve: convolution, np.einsum: einsum, np.tensordot: tensordot, np.dot: dot,
+    convolve: convolution, max_pool: largest, np.einsum: einsum, np.tensordot: tensordot, np.dot: dot,
     np.inner: lambda g, out, x, y: tensordot(g, out, x, y, (x.ndim - 1, y.ndim - 1)),
 }  # fmt: skip

@@ -84,7 +84,7 @@ def flip(g: Graph, out: Results, x: Value, axis: Any = None) -> str:
 
 def pad(g: Graph, out: Results, x: Value, pad_width: Any, mode: str = "constant", constant_values: Any = 0) -> str:
     """Elements around the array."""
-    if mode not in ("constant", "reflect", "edge") or not np.isscalar(constant_values):
+    if mode not in ("constant", "reflect", "edge", "wrap") or not np.isscalar(constant_values):
         raise Unsupported(f"mode={mode!r}, constant_values={constant_values!r}")
     if np.asarray(pad_width).dtype.kind != "i":
         raise Unsupported("widths that depend on the batch")
