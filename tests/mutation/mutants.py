@@ -82,6 +82,8 @@ EQUIVALENT = {  # change -> why it changes nothing
         "f changes sign and so does what it is multiplied with",
     "pooling: -math.inf  →  math.inf":
         "no largest element equals the rim",
+    "lstsq: b - a @ x  →  a @ x - b":
+        "the residual squares it",
     "linear: power @ a  →  a @ power":
         "powers of a matrix commute with it",
 }  # fmt: skip

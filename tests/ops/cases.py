@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 import tinygrad_mlp as tg
-from tinygrad_mlp.ops import convolution, einsum, elementwise, linalg, norms, pooling, reductions, shaping
+from tinygrad_mlp.ops import convolution, eig, einsum, elementwise, linalg, norms, pooling, reductions, shaping
 from tinygrad_mlp.rules import function_name
 
 rng = np.random.default_rng(0)
@@ -76,6 +76,11 @@ def definite(*shape):
     """Symmetric positive definite matrices."""
     half = inside(*shape)
     return half @ np.swapaxes(half, -1, -2) + np.diag(np.arange(1.0, shape[-1] + 1))
+
+
+def with_real_spectrum(*shape):
+    """Square matrices whose eigenvalues are about 1, 2, …, and whose eigenvectors are not orthogonal."""
+    return inside(*shape) / 4 + np.diag(np.arange(1.0, shape[-1] + 1))
 
 
 def flat(x):
@@ -166,6 +171,8 @@ laid_out = [pooling.elements(np.zeros(shape), **how).shape for shape, how in POO
 
 numbers = np.array([2, 0, 2])
 mask = np.array([True, False, True])
+
+SOFTMAX = [((2, 3), -1), ((2, 3), 0), ((), -1), ((), 0), ((2, 0), 0)]  # shapes and axes
 
 CASES: dict[Any, list[Case]] = {
     # -- elementwise -------------------------------------------------------------------------------------------------
@@ -273,6 +280,16 @@ CASES: dict[Any, list[Case]] = {
     np.select: [
         case(lambda x, y: np.select([np.array([True, False, False]), mask[::-1]], [x, y], 2.0), (3,), (3,)),
         case(lambda x: np.select([x > 1, x > 0], [x * x, 2 * x]), (2, 3)),
+    ],
+    np.piecewise: [
+        case(lambda x: np.piecewise(x, [x > 1, x < 0], [np.square, lambda x: x**3, 5.0]), (2, 3)),
+        case(
+            lambda x: np.piecewise(x, [x > -9, x > 0], [lambda x, n, a: n - a * x, lambda x, n, a: a * x**n], 3, a=2.0),
+            (6,),
+        ),
+        case(lambda x: np.piecewise(x, x > 0, [np.sqrt]), positive(2)),
+        case(lambda x: np.piecewise(x, [True, False, False], [np.square, 7.0]), (3,)),
+        case(lambda x: np.piecewise(x, [x < 0, x >= 0], [np.cos, np.square]), ()),
     ],
     np.choose: [
         case(lambda x, y: np.choose(np.array([0, 1, 1]), [x, y]), (3,), (2, 3)),
@@ -507,6 +524,16 @@ CASES: dict[Any, list[Case]] = {
         case(lambda x: np.roll(x, (1, 2), axis=(0, 1)), (2, 3)),
         case(lambda x: np.roll(x, 1), (0,)),
     ],
+    np.fft.fftshift: [
+        case(np.fft.fftshift, (3, 4)),
+        case(lambda x: np.fft.fftshift(x, axes=-1), (2, 5)),
+        case(lambda x: np.fft.fftshift(x, axes=(0, 2)), (3, 2, 3)),
+    ],
+    np.fft.ifftshift: [
+        case(np.fft.ifftshift, (3, 4)),
+        case(lambda x: np.fft.ifftshift(x, axes=-1), (2, 5)),
+        case(lambda x: np.fft.ifftshift(x, axes=(0, 2)), (3, 2, 3)),
+    ],
     np.repeat: [
         case(lambda x: np.repeat(x, 2), (2, 2)),
         case(lambda x: np.repeat(x, [1, 0, 3], axis=-1), (2, 3)),
@@ -537,16 +564,25 @@ CASES: dict[Any, list[Case]] = {
         case(lambda x, y: np.concatenate([x, y], axis=None), (2, 2), (1,)),
         case(lambda x: np.concatenate([x, x * x, np.zeros_like(x)]), (2,)),
         case(lambda x: np.concat([x, x]), (0,)),
+        case(lambda x, y: np.concatenate([x, y], dtype=np.float64), (2,), (1,), keeps_float32=False),
         case(np.concatenate, (2, 2)),
     ],
     np.stack: [
         case(lambda x, y: np.stack([x, y]), (2,), (2,)),
         case(lambda x, y: np.stack((x, y), axis=-1), (2, 3), (2, 3)),
         case(lambda x, y: np.stack([x, y]), (), ()),
+        case(lambda x: np.stack([x, 2 * x], dtype=np.float64, casting="safe"), (2,), keeps_float32=False),
         case(np.stack, (2, 3)),
     ],
-    np.vstack: [case(lambda x, y: np.vstack([x, y]), (3,), (2, 3)), case(np.vstack, (2, 2))],
-    np.hstack: [case(lambda x, y: np.hstack((x, y)), (2, 1), (2, 2)), case(lambda x, y: np.hstack([x, y]), (), (3,))],
+    np.vstack: [
+        case(lambda x, y: np.vstack([x, y]), (3,), (2, 3)),
+        case(np.vstack, (2, 2)),
+        case(lambda x, y: np.vstack([x, y], dtype=None, casting="same_kind"), (3,), (2, 3)),  # so np.row_stack calls it
+    ],
+    np.hstack: [
+        case(lambda x, y: np.hstack((x, y)), (2, 1), (2, 2)),
+        case(lambda x, y: np.hstack([x, y], casting="safe"), (), (3,)),
+    ],
     np.dstack: [
         case(lambda x, y: np.dstack([x, y]), (2, 2), (2, 2, 1)),
         case(lambda x, y: np.dstack([x, y]), (2,), (2,)),
@@ -759,6 +795,17 @@ CASES: dict[Any, list[Case]] = {
     ],
     linalg.eigenvalues: [case(lambda x: linalg.eigenvalues(x, "L"), definite(2, 2))],
     linalg.eigenvectors: [case(lambda x: linalg.eigenvectors(x, "L"), definite(2, 2))],
+    np.linalg.eig: [  # of arrays, NumPy 2.5 makes them complex in any case; and LAPACK chooses the signs of the vectors
+        case(lambda x: (np.real(np.linalg.eig(x)[0]), np.real(np.linalg.eig(x).eigenvectors) ** 2), matrix)
+        for matrix in (with_real_spectrum(3, 3), with_real_spectrum(2, 2, 2), definite(3, 3))
+    ],
+    np.linalg.eigvals: [
+        case(lambda x: np.real(np.linalg.eigvals(x)), matrix)
+        for matrix in (with_real_spectrum(3, 3), with_real_spectrum(2, 2, 2), np.array([[0.0, 2.0], [1.0, 0.3]]))
+    ],
+    eig.general_eigenvalues: [case(eig.general_eigenvalues, with_real_spectrum(2, 2))],
+    eig.paired_eigenvalues: [case(eig.paired_eigenvalues, with_real_spectrum(2, 2))],
+    eig.general_eigenvectors: [case(eig.general_eigenvectors, with_real_spectrum(2, 2))],
     np.linalg.svd: [
         case(lambda x: np.linalg.svd(x, full_matrices=False), (3, 2)),
         case(lambda x: np.linalg.svd(x, full_matrices=False), (2, 3)),
@@ -776,6 +823,13 @@ CASES: dict[Any, list[Case]] = {
         case(lambda x: np.linalg.qr(x, mode="r"), (3, 3)),
     ],
     linalg.orthogonal: [case(linalg.orthogonal, (3, 2))],
+    np.linalg.lstsq: [
+        case(np.linalg.lstsq, (4, 2), (4,)),
+        case(np.linalg.lstsq, (4, 2), (4, 3)),
+        case(lambda a, b: np.linalg.lstsq(a, b, rcond=-1), (2, 3), (2,)),
+        case(np.linalg.lstsq, invertible(3, 3), (3,)),
+        case(lambda b: np.linalg.lstsq([[1.0, 2.0], [2.0, 4.0], [0.5, 1.0]], b, 1e-9), (3,), keeps_float32=False),
+    ],
     np.linalg.tensorinv: [
         case(np.linalg.tensorinv, np.reshape(invertible(4, 4), (2, 2, 4, 1))),
         case(lambda x: np.linalg.tensorinv(x, ind=1), np.reshape(invertible(4, 4), (4, 2, 2))),
@@ -897,9 +951,15 @@ CASES: dict[Any, list[Case]] = {
     tg.relu: unary(tg.relu),
     tg.sigmoid: unary(tg.sigmoid),
     tg.softplus: unary(tg.softplus),
-    tg.softmax: [case(tg.softmax, (2, 3)), case(lambda x: tg.softmax(x, axis=0), (2, 3))],
-    tg.log_softmax: [case(tg.log_softmax, (2, 3)), case(lambda x: tg.log_softmax(x, axis=0), (2, 3))],
-    tg.logsumexp: reduction(tg.logsumexp, empty=False),
+    **{
+        f: [case(lambda x, f=f, axis=axis: f(x, axis=axis), shape) for shape, axis in SOFTMAX]
+        for f in (tg.softmax, tg.log_softmax)
+    },
+    tg.logsumexp: [
+        *reduction(tg.logsumexp, empty=False),
+        *(case(lambda x, axis=axis: tg.logsumexp(x, axis=axis), ()) for axis in (0, -1)),
+        case(lambda x: tg.logsumexp(x, axis=0), (2, 0)),
+    ],
     tg.cross_entropy: [
         *(
             case(lambda z, r=r: tg.cross_entropy(z, np.array([0, 2]), label_smoothing=0.1, reduction=r), (2, 3))

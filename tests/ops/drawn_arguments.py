@@ -132,6 +132,11 @@ OWN = {  # function -> its arguments where they are not those above
     np.interp: {"xp": st.lists(st.integers(0, 9), max_size=4).map(lambda x: np.sort(np.array(x, float)))},
     np.apply_along_axis: {"func1d": st.sampled_from([np.sum, np.cumsum, np.sort]), "axis": AXIS},
     np.insert: {"values": st.one_of(ARRAYS, st.just(1.5))},
+    np.piecewise: {
+        "condlist": st.one_of(MASKS, st.lists(MASKS, max_size=2)),
+        "funclist": st.lists(st.sampled_from([np.square, np.negative, 2.0, 3]), max_size=3),
+    },
+    np.linalg.lstsq: {"rcond": st.sampled_from([None, -1, 1e-9])},
     np.block: {"arrays": st.one_of(SEQUENCES, st.lists(SEQUENCES, max_size=2))},
     np.linalg.norm: {"axis": st.one_of(st.none(), AXIS, st.tuples(AXIS, AXIS))},
     np.vecdot: {"axis": AXIS},

@@ -1,9 +1,11 @@
 """What the rules answer where calculus leaves a choice."""
 
 import numpy as np
+import pytest
 from tables import row
 
 import tinygrad_mlp as tg
+from tinygrad_mlp.errors import ArgumentError
 from tinygrad_mlp.rules import function_name
 
 KINKS = {
@@ -102,6 +104,34 @@ def test_a_determinant_has_derivatives_at_singular_matrices():
     hessian = tg.hessian(np.linalg.det)(np.ones((3, 3)))
     assert hessian[0, 0, 1, 1] == hessian[0, 0, 2, 2] == 1
     assert hessian[0, 0, 1, 2] == -1
+
+
+def test_complex_eigenvalues_are_refused():
+    """Property: also by a compiled function, whose first matrix had real ones."""
+    gradient = tg.grad(lambda x: np.sum(np.linalg.eig(x)[0] ** 3))
+    compiled = tg.compile(gradient)
+    np.testing.assert_allclose(compiled(np.diag([1.0, 2.0])), np.diag([3.0, 12.0]))
+    for f in (gradient, compiled, tg.grad(lambda x: np.sum(np.linalg.eigvals(x)))):
+        with pytest.raises(ArgumentError, match=r"eigenvalues are real, got complex.*np\.linalg\.eigh takes symmetric"):
+            f(np.array([[0.0, 1.0], [-1.0, 0.0]]))
+
+
+def test_eigenvalues_alone_may_come_in_another_order():
+    """Property: the gradient goes to the right ones, also in large matrices, where LAPACK orders pairs otherwise."""
+    n, rng = 150, np.random.default_rng(0)
+    vectors, weights, values = np.eye(n) + rng.normal(size=(n, n)) / n, rng.normal(size=n), np.arange(1.0, n + 1)
+    x = vectors * values @ np.linalg.inv(vectors)
+    gradient = tg.grad(lambda x: np.sum(weights * np.sort(np.linalg.eigvals(x))))(x)
+    np.testing.assert_allclose(gradient, (vectors * weights @ np.linalg.inv(vectors)).T, atol=1e-9)
+
+
+def test_a_softmax_of_nothing_is_refused():
+    """Property: as by SciPy, along an axis without elements; the logarithm of the sum of nothing is -∞."""
+    nothing = tg.Tensor(np.zeros((2, 0)), requires_grad=True)
+    for f in (tg.softmax, tg.log_softmax):
+        with pytest.raises(ValueError, match=r"\(2, 0\)"):
+            f(nothing)
+    np.testing.assert_array_equal(tg.logsumexp(nothing, axis=1).data, -np.inf)
 
 
 def test_float16_is_computed_where_it_has_range():

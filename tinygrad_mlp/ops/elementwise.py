@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from tinygrad_mlp.errors import UnsupportedArgumentError
+from tinygrad_mlp.errors import ArgumentError, UnsupportedArgumentError
+from tinygrad_mlp.ops.shaping import scatter
 from tinygrad_mlp.rules import composite, constant, derivative, primitive
 
 MISSING = object()  # the default of an argument for which None says something
@@ -211,6 +212,28 @@ def _(condlist, choicelist, default=0):
     out = default
     for condition, choice in reversed(list(zip(condlist, choicelist, strict=True))):
         out = np.where(condition, choice, out)
+    return out
+
+
+@composite(np.piecewise)
+def _(x, condlist, funclist, *args, **kw):
+    if np.isscalar(condlist) or (np.ndim(condlist[0]) == 0 and x.ndim != 0):
+        condlist = [condlist]  # one condition stands for a list of one
+    table = np.stack([np.astype(c if hasattr(c, "dtype") else np.asarray(c), bool) for c in condlist])
+    n = len(table)
+    if len(funclist) not in (n, n + 1):
+        raise ArgumentError("np.piecewise", expected=f"{n} or {n + 1} functions", got=str(len(funclist)))
+    conditions = [table[i] for i in range(n)] + [~np.any(table, axis=0)]
+    out = np.zeros_like(x)
+    for condition, piece in zip(conditions, funclist, strict=False):
+        picked = x[condition]
+        if picked.size:
+            values = piece
+            if callable(piece):
+                values = np.astype(np.broadcast_to(piece(picked, *args, **kw), picked.shape), x.dtype)
+                values = scatter(values, condition, x.shape)
+            rows = np.reshape(condition, condition.shape + (1,) * (x.ndim - condition.ndim))
+            out = np.where(rows, np.full_like(x, values), out)
     return out
 
 

@@ -27,14 +27,14 @@ def _(*arys):
 
 
 @composite(np.vstack)
-def _(tup):
-    return np.concatenate([np.atleast_2d(x) for x in tup], axis=0)
+def _(tup, **dtype_and_casting):
+    return np.concatenate([np.atleast_2d(x) for x in tup], axis=0, **dtype_and_casting)
 
 
 @composite(np.hstack)
-def _(tup):
+def _(tup, **dtype_and_casting):
     arrays = [np.atleast_1d(x) for x in tup]
-    return np.concatenate(arrays, axis=0 if arrays[0].ndim == 1 else 1)
+    return np.concatenate(arrays, axis=0 if arrays[0].ndim == 1 else 1, **dtype_and_casting)
 
 
 @composite(np.dstack)
