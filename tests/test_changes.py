@@ -336,3 +336,12 @@ def test_threads_add_to_one_leaf_without_losing_anything():
     for thread in threads:
         thread.join()
     np.testing.assert_array_equal(x.grad, 400.0)
+
+
+def test_the_owner_of_a_memory_is_found_past_views_and_windows():
+    """What is no array of NumPy's owns what it has; the base of a dtype is the dtype."""
+    array = np.arange(6.0)
+    for view in (array, array[1:].reshape(5, 1), np.lib.stride_tricks.sliding_window_view(array[::2], 2)[:, ::-1]):
+        assert graph.memory(view) is array
+    for other in (np.dtype(np.float16), np.float16, np.float16(1), 2.0, slice(1), "mean"):
+        assert graph.memory(other) is other

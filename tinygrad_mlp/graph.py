@@ -66,10 +66,11 @@ changes = Changes()  # one for the process, as memory is
 def memory(array: Any) -> Any:
     """The array that owns the memory of which an array is a view; windows are views by way of an object between."""
     owner = array
-    while (base := getattr(array, "base", None)) is not None:
-        array = base
+    base = array.base if isinstance(array, np.ndarray) else None  # the base of a dtype is itself
+    while base is not None:
         if isinstance(base, np.ndarray):
             owner = base
+        base = getattr(base, "base", None)
     return owner
 
 
