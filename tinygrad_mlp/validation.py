@@ -47,6 +47,34 @@ def converted(value: Any, like: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return copy
 
 
+def as_array(value: Any, where: str, name: str) -> Any:
+    """An array of what people have instead of one: a list, or a table with ``to_numpy``, such as a DataFrame.
+
+    Anything else is given back as it is.
+
+    Raises
+    ------
+    ArgumentError
+        If its entries are no numbers, or its rows have different lengths.
+    """
+    if not (isinstance(value, (list, tuple)) or hasattr(value, "to_numpy")):
+        return value
+    try:
+        array = value.to_numpy() if hasattr(value, "to_numpy") else np.asarray(value)
+    except ValueError as error:
+        raise ArgumentError(
+            where, expected=f"{name} to be an array", got=f"a {type(value).__name__} with rows of different lengths",
+            fix="Give all rows the same length.",
+        ) from error  # fmt: skip
+    if array.dtype.kind not in "biufc":
+        raise ArgumentError(
+            where, expected=f"{name} to hold numbers",
+            got=f"a {type(value).__name__} with dtype {array.dtype}, such as {array.flat[0]!r}"[:200],
+            fix="Number the classes: names, y = np.unique(y, return_inverse=True); drop columns that are no numbers.",
+        )  # fmt: skip
+    return array
+
+
 def choose(table: dict[str, Any], name: str, where: str, what: str) -> Any:
     """Look up a choice given by name, or say which there are."""
     if name not in table:

@@ -131,7 +131,41 @@ def test_to_float_covers_the_whole_range():
     assert (np.diff(x[0]) > 0).all()
 
 
-@pytest.mark.parametrize("images", [np.zeros((2, 4), np.float32), np.zeros((2, 4), np.int64), np.zeros(4, np.uint8)])
+@pytest.mark.parametrize(
+    "images", [np.zeros((2, 4), np.float32), np.zeros((2, 4), np.int64), np.zeros(4, np.uint8), [[0, 1]]]
+)
 def test_to_float_wants_uint8_images(images):
-    with pytest.raises(ArgumentError, match=r"to_float: expected uint8 images of shape .* got .* of shape"):
+    with pytest.raises(ArgumentError, match=r"to_float: expected uint8 images of shape .* got (.* of shape|a list)"):
         to_float(images)
+
+
+class Frame:
+    """What pandas and polars have in common, as far as it matters here."""
+
+    def __init__(self, array):
+        self.array = np.asarray(array)
+
+    def to_numpy(self):
+        return self.array
+
+
+def test_lists_and_data_frames_are_arrays():
+    x, y = pairs(6)
+    expected = list(batches(x, y, 4))
+    for form in (np.ndarray.tolist, Frame, lambda array: tuple(array)):
+        for (xb, yb), (xe, ye) in zip(batches(form(x), form(y), 4), expected, strict=True):
+            np.testing.assert_array_equal(xb, xe)
+            np.testing.assert_array_equal(yb, ye)
+
+
+def test_what_is_no_array_of_numbers_is_refused_with_a_cure():
+    for x, message in (
+        (
+            [[1, 2], [3]],
+            r"batches: expected x to be an array, got a list with rows of different lengths. Give all rows",
+        ),
+        ([["a"], ["b"]], r"expected x to hold numbers, got a list with dtype <U1, such as .*'a'.*. Number the classes"),
+        (Frame([[1.0, "b"], [2.0, "c"]]), r"expected x to hold numbers, got a Frame with dtype <U32, .*Number the"),
+    ):
+        with pytest.raises(ArgumentError, match=message):
+            batches(x, [0, 1], 2)

@@ -455,3 +455,25 @@ def test_what_fit_cannot_use_is_named(change, message):
         Trainer(model, tg.optim.SGD(model.parameters(), 0.1), settings["loss"], callbacks=settings["callbacks"]).fit(
             settings["train"], settings["validation"], 1, 4, 0
         )
+
+
+class Frame:
+    """What pandas and polars have in common, as far as it matters here."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def to_numpy(self):
+        return self.array
+
+
+def test_lists_and_data_frames_train_as_arrays_do():
+    x, y = X.astype(float), Y
+    found = []
+    for form in (np.asarray, np.ndarray.tolist, Frame):
+        trainer = make()
+        history = trainer.fit((form(x), form(y)), [form(x), form(y)], 2, 8, 0)
+        found.append((weights(trainer).tobytes(), history[-1]["val_accuracy"]))
+    assert found[0] == found[1] == found[2]
+    with pytest.raises(ArgumentError, match=r"fit: expected targets in train to hold numbers, got a list .*Number the"):
+        make().fit((x.tolist(), ["yes"] * 20), None, 1, 8, 0)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_mlp.errors import ArgumentError, ShapeError
+from tinygrad_mlp.validation import as_array
 
 
 def batches(
@@ -22,7 +23,7 @@ def batches(
 
     Parameters
     ----------
-    x, y : ndarray
+    x, y : ndarray, list or DataFrame
         Examples and labels, of equal length along the first axis.
     size : int
         Examples in a batch; the last batch holds what is left.
@@ -52,6 +53,7 @@ def batches(
     [12 13] [2 3]
     [14] [4]
     """
+    x, y = as_array(x, "batches", "x"), as_array(y, "batches", "y")
     if x.ndim == 0 or y.ndim == 0 or len(x) != len(y):
         raise ShapeError("batches", expected="x and y of equal length", got=f"{x.shape} and {y.shape}")
     if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
@@ -93,7 +95,7 @@ def to_float(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     Parameters
     ----------
     images : ndarray of uint8
-        Of shape (N, height, width), or (N, height·width).
+        Of shape (N, height, width), (N, height, width, 3), or (N, height·width).
 
     Returns
     -------
@@ -110,11 +112,12 @@ def to_float(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     >>> to_float(np.array([[[0, 51], [102, 255]]], np.uint8))
     array([[0. , 0.2, 0.4, 1. ]], dtype=float32)
     """
-    if images.dtype != np.uint8 or images.ndim < 2:
+    dtype = getattr(images, "dtype", None)
+    if dtype != np.uint8 or images.ndim < 2:
+        got = f"{dtype} of shape {images.shape}" if dtype else f"a {type(images).__name__}"
         raise ArgumentError(
-            "to_float",
-            expected="uint8 images of shape (N, height, width)",
-            got=f"{images.dtype} of shape {images.shape}",
-        )
+            "to_float", expected="uint8 images of shape (N, height, width)", got=got,
+            fix="A list needs np.array(images, np.uint8); floats from 0 to 1 need no to_float.",
+        )  # fmt: skip
     flat = images.reshape(len(images), math.prod(images.shape[1:]))
     return np.divide(flat, np.float32(255), dtype=np.float32)

@@ -24,7 +24,7 @@ from tinygrad_mlp.train.interrupt import on_ctrl_c
 from tinygrad_mlp.train.jsonable import jsonable
 from tinygrad_mlp.train.malloc import keep_freed_memory
 from tinygrad_mlp.train.ranks import Ranks
-from tinygrad_mlp.validation import generator
+from tinygrad_mlp.validation import as_array, generator
 
 Pair = tuple[Any, Any]
 # What a checkpoint says about the run, besides the states of model, optimizer, callbacks and rng.
@@ -198,8 +198,8 @@ class Trainer:
         Parameters
         ----------
         train, validation : (array, array)
-            Examples and targets. Images of dtype uint8 are scaled to [0, 1] and flattened batch by batch. The
-            validation may be None.
+            Examples and targets, as arrays, lists or DataFrames. Images of dtype uint8 are scaled to [0, 1] and
+            flattened batch by batch. The validation may be None.
         epochs, batch_size : int
             Number of epochs in all, and of examples in a batch.
         rng : numpy.random.Generator or int
@@ -227,6 +227,10 @@ class Trainer:
                     "fit", expected=f"{name} to be a pair, (examples, targets)", got=type(pair).__name__,
                     fix="Write fit((x, y), …).",
                 )  # fmt: skip
+        train, validation = _arrays(train, "train"), _arrays(validation, "validation")
+        for name, pair in (("train", train), ("validation", validation)):
+            if pair is None:
+                continue
             if not len(pair[0]) == len(pair[1]) > 0:
                 raise ShapeError(
                     "fit", expected=f"as many targets as examples in {name}, and at least one",
@@ -349,6 +353,7 @@ class Trainer:
         NonFiniteError
             If the loss is NaN or infinite.
         """
+        x, y = as_array(x, "evaluate", "x"), as_array(y, "evaluate", "y")
         loss_sum, right, classes = 0.0, 0.0, False
         with evaluating(self.model):
             for inputs, targets in batches(x, y, batch_size, part=self._part):
@@ -383,3 +388,10 @@ class Trainer:
     @property
     def _part(self) -> tuple[int, int]:
         return (0, 1) if self.ranks is None else self.ranks.part
+
+
+def _arrays(pair: Any, name: str) -> Any:
+    """Examples and targets as arrays."""
+    if pair is None:
+        return None
+    return as_array(pair[0], "fit", f"examples in {name}"), as_array(pair[1], "fit", f"targets in {name}")
