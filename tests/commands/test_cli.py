@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from commands.lines import failure
 
 import tinygrad_mlp as tg
 from tinygrad_mlp.commands.cli import main, parser
@@ -41,29 +41,6 @@ def trained(small_data, tmp_path_factory):
 
 
 SHORT = ["--hidden", "8", "--epochs", "3", "--batch-size", "16", "--lr", "0.02"]
-
-
-@pytest.fixture
-def call(capsys):
-    """Run a command in this process: exit status, and the lines on standard output and standard error."""
-
-    def call(*arguments):
-        capsys.readouterr()
-        try:
-            status = main(list(map(str, arguments)))
-        except SystemExit as end:
-            status = end.code
-        captured = capsys.readouterr()
-        return status, captured.out.splitlines(), captured.err.splitlines()
-
-    return call
-
-
-def failure(result, status):
-    """The one line on standard error of a command that failed with this status."""
-    assert result[0] == status
-    assert len(result[2]) == 1
-    return result[2][0]
 
 
 # Training.
@@ -298,7 +275,7 @@ def test_bad_data_exit_3_and_leave_nothing(call, tmp_path):
     assert failure(call("data", "--data", "no such place"), 3) == message
     empty = tmp_path / "empty"
     empty.mkdir()
-    assert "got none of the four files of MNIST. Put the files there" in failure(call("train", "--data", empty), 3)
+    assert "got none of the four files of MNIST and no folders" in failure(call("train", "--data", empty), 3)
     assert [p.name for p in tmp_path.iterdir()] == ["empty"]
 
 
@@ -351,7 +328,7 @@ def test_ctrl_c_exits_130(moment, call, small_data, monkeypatch):
         raise KeyboardInterrupt
 
     if moment == "load":
-        monkeypatch.setattr("tinygrad_mlp.commands.run.load_mnist", interrupt)
+        monkeypatch.setattr("tinygrad_mlp.commands.run.load_data", interrupt)
     else:
         monkeypatch.setattr(Trainer, "step", interrupt)
     status, _, err = call("train", "--data", small_data, "--out", "run", *SHORT)
@@ -396,99 +373,6 @@ def test_data_of_another_shape_exit_3(call, trained):
     )
     line = failure(call("eval", trained, "--data", save_npz("more.npz", np.zeros((12, 8, 8), np.uint8), labels + 1)), 3)
     assert line == "tinygrad-mlp: more.npz: expected test labels below 3, got 3."
-
-
-@pytest.fixture
-def image(small_data):
-    """A test image with a dark border, and its class as the network sees it."""
-    image = load_mnist(small_data).test.images[1].copy()
-    image[[0, -1]] = image[:, [0, -1]] = 0
-    return image
-
-
-def test_predict(call, trained, small_data, image):
-    """IDX, npy and PNG, black on white or white on black, of any size: one line per image, and the same class."""
-    np.save("one.npy", image)
-    np.save("two.npy", np.stack([image, image]))
-    Image.fromarray(image).save("dark.png")
-    Image.fromarray(255 - image).save("light.png")
-    Image.fromarray(255 - image).convert("RGB").save("colour.PNG")
-    Image.fromarray(image.astype(np.uint16) * 257).save("deep.png")
-    Image.fromarray(image).resize((80, 80), Image.Resampling.NEAREST).save("large.png")
-    files = ["one.npy", "dark.png", "light.png", "colour.PNG", "deep.png", "two.npy"]
-    status, out, err = call("predict", trained, *files)
-    assert (status, err) == (0, [])
-    said = out[0].removeprefix("one.npy: ")
-    assert out == [f"{name}: {said}" for name in [*files[:5], "two.npy[0]", "two.npy[1]"]]
-    assert call("predict", trained, "large.png")[1][0].split(",")[0] == f"large.png: {said.split(',')[0]}"
-    Path("two\nlines.npy").write_bytes(Path("one.npy").read_bytes())
-    assert call("predict", trained, "two\nlines.npy")[1] == [f"two\\nlines.npy: {said}"]
-    path = small_data / "t10k-images-idx3-ubyte"
-    out = call("predict", trained / "best.npz", path)[1]
-    assert len(out) == 60
-    found = [int(line.split("class ")[1].split(",")[0]) for line in out]
-    right = np.count_nonzero(found == read_idx(small_data / "t10k-labels-idx1-ubyte"))
-    assert call("eval", trained)[1][0].startswith(f"{right} of 60 ")
-    assert all(1 / 3 <= float(line.split("probability ")[1]) <= 1 for line in out)
-
-
-def text(path):
-    path.write_text("no image")
-
-
-BAD_IMAGES = {
-    "no.png": (lambda path: None, "expected a picture, got a file that cannot be read ([Errno 2] No such file"),
-    "text.png": (text, "expected a picture, got a file that cannot be read (cannot identify image file"),
-    "no.npy": (lambda path: None, "expected an array saved by np.save, got none ([Errno 2] No such file"),
-    "text.npy": (text, "expected an array saved by np.save, got none ("),
-    "archive.npy": (lambda path: np.savez(path.open("wb"), a=1), "expected an array saved by np.save, got none ("),
-    "pickle.npy": (lambda path: np.save(path, np.array([{}])), "expected an array saved by np.save, got none ("),
-    "float.npy": (lambda path: np.save(path, np.zeros((8, 8))), "expected uint8 images of shape (N, height, width)"),
-    "flat.npy": (lambda path: np.save(path, np.zeros(64, np.uint8)), "expected uint8 images of shape (N,"),
-    "empty.npy": (lambda path: np.save(path, np.zeros((0, 8, 8), np.uint8)), "expected"),
-    "wide.npy": (lambda path: np.save(path, np.zeros((9, 9), np.uint8)), "expected images of 64 pixels, as the"),
-    "text.idx": (text, "expected an IDX file: bytes 00 00"),
-    "no.idx": (lambda path: None, "expected a readable file, got No such file or directory"),
-}  # fmt: skip
-
-
-@pytest.mark.filterwarnings("ignore::ResourceWarning")  # of the archive left open above
-@pytest.mark.parametrize("name", BAD_IMAGES)
-def test_bad_images_exit_3(name, call, trained, tmp_path):
-    make, message = BAD_IMAGES[name]
-    make(tmp_path / name)
-    assert failure(call("predict", trained, name), 3).startswith(f"tinygrad-mlp: {name}: {message}")
-
-
-def test_a_header_that_lies_about_its_size_allocates_nothing(call, trained):
-    np.save("lie.npy", np.zeros((8, 8), np.uint8))
-    content = Path("lie.npy").read_bytes()
-    Path("lie.npy").write_bytes(content.replace(b"(8, 8), }" + b" " * 12, b"(999999999999, 8, 8)}"))
-    assert b"999999999999" in Path("lie.npy").read_bytes()
-    assert failure(call("predict", trained, "lie.npy"), 3).startswith("tinygrad-mlp: lie.npy: expected an array saved")
-
-
-def test_every_damaged_picture_is_bad_data(call, trained, image):
-    """Cut at every byte, and with every byte changed, a PNG gives an answer or one line and status 3."""
-    Image.fromarray(image).save("whole.png")
-    content = Path("whole.png").read_bytes()
-    damaged = [content[:i] for i in range(0, len(content), 3)]
-    damaged += [content[:i] + bytes([content[i] ^ 255]) + content[i + 1 :] for i in range(0, len(content), 3)]
-    for version in damaged:
-        Path("damaged.png").write_bytes(version)
-        result = call("predict", trained, "damaged.png")
-        if result[0] != 0:
-            failure(result, 3)
-        else:
-            assert len(result[1]) == 1
-            assert re.fullmatch(r"damaged\.png: class \d, probability [01]\.\d+", result[1][0])
-
-
-def test_predict_without_pillow(call, trained, monkeypatch):
-    monkeypatch.setitem(sys.modules, "PIL", None)
-    assert failure(call("predict", trained, "digit.png"), 2) == (
-        "tinygrad-mlp: digit.png: expected Pillow, to read a picture, got none. pip install 'tinygrad-mlp[plots]'"
-    )
 
 
 def test_data(call, small_data):

@@ -13,6 +13,7 @@ import tinygrad_mlp as tg
 from tinygrad_mlp.commands import run
 from tinygrad_mlp.commands.config import Config
 from tinygrad_mlp.data import load_mnist, read_idx, write_idx
+from tinygrad_mlp.data.sets import held_out_of
 from tinygrad_mlp.errors import DataError, StateError
 from tinygrad_mlp.train import Trainer, checkpoint
 from tinygrad_mlp.train.evaluation import predict
@@ -56,14 +57,14 @@ def test_the_settings_are_kept(config, finished):
 
 def test_load_gives_the_best_network(config, finished):
     directory, accuracy = finished
-    model, own = run.load(directory)
+    model, own, _ = run.load(directory)
     assert own == config
     assert model.sizes == (64, 8, 3)
     assert not model.training
     images, labels = load_mnist(config.data).test
     assert np.mean(predict(model, images).argmax(axis=1) == labels) == accuracy
     x, y = load_mnist(config.data).train
-    _, held_out = run.split(y, np.random.default_rng([config.seed, 2]))
+    _, held_out = held_out_of(y, run.PART, np.random.default_rng([config.seed, 2]))
     x, y = x[held_out], y[held_out]
     loss = float(tg.cross_entropy(predict(model, x), y, label_smoothing=config.label_smoothing))
     rows = json.loads((directory / "history.json").read_text())
@@ -163,7 +164,7 @@ def test_what_is_no_run_cannot_be_loaded(tmp_path, finished):
 def test_the_validation_part_is_a_twelfth_of_each_class(labels, seed):
     """Property: one in twelve, of each class its share to within one, whatever the order; no image is in both parts."""
     labels = np.array(labels, np.uint8)
-    kept, held_out = run.split(labels, np.random.default_rng(seed))
+    kept, held_out = held_out_of(labels, run.PART, np.random.default_rng(seed))
     assert len(held_out) == len(labels) // 12
     assert sorted([*kept, *held_out]) == list(range(len(labels)))
     for count, held in zip(np.bincount(labels), np.bincount(labels[held_out], minlength=labels.max() + 1), strict=True):
@@ -172,7 +173,7 @@ def test_the_validation_part_is_a_twelfth_of_each_class(labels, seed):
 
 def test_the_seed_draws_the_validation_part():
     labels = np.resize(np.arange(3), 240)
-    parts = [run.split(labels, np.random.default_rng([seed, 2]))[1].tolist() for seed in (0, 1, 0)]
+    parts = [held_out_of(labels, run.PART, np.random.default_rng([seed, 2]))[1].tolist() for seed in (0, 1, 0)]
     assert parts[0] == parts[2] != parts[1]
 
 

@@ -138,7 +138,8 @@ def test_a_header_that_lies_allocates_nothing(tmp_path, shape, packed):
     path.write_bytes(gzip.compress(raw) if packed else raw)
     tracemalloc.start()
     try:
-        with pytest.raises(DataError, match=f"expected {8 * math.prod(shape):,} bytes of data.*got 100"):
+        size = f"{8 * math.prod(shape):,} bytes"
+        with pytest.raises(DataError, match=f"expected {size} of data.*got 100|expected data that take .*, got {size}"):
             read_idx(path)
         peak = tracemalloc.get_traced_memory()[1]
     finally:

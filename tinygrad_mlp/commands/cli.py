@@ -5,7 +5,6 @@ Exit status: 0 done; 1 a file or standard output cannot be written, memory is sh
 """
 
 import argparse
-import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
@@ -17,6 +16,7 @@ import numpy as np
 from tinygrad_mlp import __version__
 from tinygrad_mlp.commands.config import Config, kind
 from tinygrad_mlp.commands.pages import PAGES, SECTIONS, PageFormatter, examples
+from tinygrad_mlp.commands.predict import run_predict
 from tinygrad_mlp.commands.start import run_train
 from tinygrad_mlp.commands.streams import Stream, printable, say, standard_streams
 from tinygrad_mlp.errors import (
@@ -138,7 +138,11 @@ def parser() -> Parser:
 
     predict = commands.add_parser("predict", help="Classify images.")
     predict.add_argument("checkpoint", type=Path, metavar="RUN", help="Directory of a run, or .npz file in it.")
-    predict.add_argument("images", type=Path, nargs="+", help="IDX, .npy or picture files such as PNG.")
+    predict.add_argument("images", type=Path, nargs="+", help="Pictures of drawings such as PNG, .npy or IDX files.")
+    predict.add_argument(
+        "--show", type=Path, metavar="PATH",
+        help="Write what the network saw: one sheet into a file .png, or each image into a directory.",
+    )  # fmt: skip
     predict.set_defaults(run=run_predict)
 
     draw = commands.add_parser("draw", help="Draw the computation graph of a network and its loss.")
@@ -205,12 +209,14 @@ def parser() -> Parser:
 def run_eval(options: argparse.Namespace) -> None:
     """``tinygrad-mlp eval``."""
     from tinygrad_mlp.commands import run
-    from tinygrad_mlp.data import load_mnist
+    from tinygrad_mlp.data import load_data
     from tinygrad_mlp.ops.losses import cross_entropy
 
-    model, config = run.load(options.checkpoint)
+    model, config, own = run.load(options.checkpoint)
     source = options.data or config.data
-    images, labels = load_mnist(source).test
+    _, (images, labels), classes = load_data(source)
+    if classes and own.classes and classes != own.classes:
+        raise DataError(str(source), expected=f"the classes {', '.join(own.classes)}", got=", ".join(classes))
     run.check_labels(labels, model.sizes[-1], source)
     logits = predict(model, check_size(images, source or "MNIST", model))
     right = int((logits.argmax(axis=1) == labels).sum())
@@ -219,21 +225,6 @@ def run_eval(options: argparse.Namespace) -> None:
         f"cross-entropy {loss:.4f}")  # fmt: skip
     if config.label_smoothing:
         say("this cross-entropy is that of the labels as they are; training smoothed them")
-
-
-def run_predict(options: argparse.Namespace) -> None:
-    """``tinygrad-mlp predict``."""
-    from tinygrad_mlp.commands import run
-    from tinygrad_mlp.data.images import read_images
-    from tinygrad_mlp.ops.activations import softmax
-
-    model, _ = run.load(options.checkpoint)
-    side = math.isqrt(model.sizes[0])
-    for path in options.images:
-        images = check_size(read_images(path, side, side), path, model)
-        for i, p in enumerate(softmax(predict(model, images))):
-            name = printable(f"{path}[{i}]" if len(images) > 1 else path)
-            print(f"{name}: class {p.argmax()}, probability {p.max():.4f}")
 
 
 def check_size(images: Any, source: object, model: Any) -> Any:
@@ -265,7 +256,7 @@ def run_draw(options: argparse.Namespace) -> None:
     from tinygrad_mlp.commands import run
     from tinygrad_mlp.commands.network import draw_network
 
-    model, config = run.load(options.checkpoint) if options.checkpoint else (None, Config())
+    model, config, _ = run.load(options.checkpoint) if options.checkpoint else (None, Config(), ())
     found = draw_network(
         options.steps or options.out, model, steps=options.steps is not None, source=options.data or config.data,
         batch_size=options.batch_size, depth=options.depth, direction=options.direction, theme=options.theme,
@@ -280,7 +271,7 @@ def run_source(options: argparse.Namespace) -> None:
     from tinygrad_mlp.commands.source import network_source
     from tinygrad_mlp.nn import MLP
 
-    model = run.load(options.checkpoint)[0] if options.checkpoint else MLP(784, 128, 10, rng=0)
+    model = run.load(options.checkpoint).model if options.checkpoint else MLP(784, 128, 10, rng=0)
     model.train()
     print(network_source(model, batch_size=options.batch_size, buffers=options.buffers), end="")
 
@@ -292,7 +283,7 @@ def run_export(options: argparse.Namespace) -> None:
 
     if options.out.suffix.lower() != ".onnx":
         raise ArgumentError("export", expected="--out FILE.onnx", got=str(options.out))
-    model, _ = run.load(options.checkpoint)
+    model = run.load(options.checkpoint).model
     export_onnx(model, options.out, np.zeros((1, model.sizes[0]), np.float32))
     say(f"wrote {printable(options.out)}: x, float32 of shape (batch, {model.sizes[0]}), pixels from 0 to 1; "
         f"output, the logits of {model.sizes[-1]} classes")  # fmt: skip
@@ -316,12 +307,15 @@ def run_learn(options: argparse.Namespace) -> None:
 
 def run_data(options: argparse.Namespace) -> None:
     """``tinygrad-mlp data``."""
-    from tinygrad_mlp.data import load_mnist, verify
+    from tinygrad_mlp.data import load_data, verify
+    from tinygrad_mlp.data.mnist import size
 
     if options.data is None:
         for file, shape, sha256 in verify():
             say(f"{file}  {'×'.join(map(str, shape))}  sha256 {sha256} as published")
-    for name, (images, labels) in load_mnist(options.data)._asdict().items():
-        counts = np.bincount(labels)
-        say(f"{name}: {images.shape[0]:,} images of {images.shape[1]}×{images.shape[2]}, mean {images.mean():.1f}; "
-            f"per class {', '.join(map(str, counts))}")  # fmt: skip
+    data = load_data(options.data)
+    for name, split in (("train", data.train), ("test", data.test)):
+        counts = np.bincount(split.labels, minlength=len(data.classes or ()))
+        shown = [f"{which} {count}" for which, count in zip(data.classes or (), counts, strict=False)] or counts
+        say(f"{name}: {len(split.images):,} images of {size(split)}, mean {split.images.mean():.1f}; "
+            f"per class {', '.join(printable(entry) for entry in shown)}")  # fmt: skip

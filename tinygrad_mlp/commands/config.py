@@ -76,7 +76,9 @@ class Config:
     """
 
     data: str | None = setting(
-        None, "Data set: a directory of IDX files, or an .npz like Keras's mnist.npz. Default: the MNIST inside."
+        None,
+        "Data set: a directory of IDX files or of one folder of pictures for each class, an .npz or a .csv file. "
+        "Default: the MNIST inside.",
     )
     hidden: list[int] = setting([128], "Number of units in each hidden layer.", POSITIVE_COUNT)
     activation: str = setting("relu", "Activation after each hidden layer.", choices=tuple(ACTIVATIONS))

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_mlp.data import load_mnist, to_float
+from tinygrad_mlp.data import load_data, to_float
 from tinygrad_mlp.drawing import draw, draw_steps
 from tinygrad_mlp.nn import MLP, Module
 from tinygrad_mlp.ops.losses import cross_entropy
@@ -47,7 +47,7 @@ def draw_network(
     steps : bool
         Whether to draw each step of the backward pass by itself.
     source : str or path-like, optional
-        Data set of the images, see `tinygrad_mlp.data.load_mnist`.
+        Data set of the images, see `tinygrad_mlp.data.load_data`.
     batch_size : int
         Number of images, taken from the start of the test set.
     **options
@@ -61,7 +61,7 @@ def draw_network(
         If ``source`` does not hold what it should.
     """
     model = MLP(784, 128, 10, rng=0) if model is None else model
-    images, labels = load_mnist(source).test
+    images, labels = load_data(source).test
     loss = network_loss(model, images[:batch_size], labels[:batch_size])
     if steps:
         return draw_steps(loss, directory=path, model=model, **options)

@@ -22,10 +22,12 @@ PAGES = {
         },
     ),
     "predict": (
-        "Say for each image which class the network takes it for, and with which probability. Pictures are scaled to "
-        "the size that the network was trained on; dark ink on light paper is inverted, since MNIST has light on dark.",
+        "Say for each image which class the network takes it for, and with which probability. Of a drawing the ink is "
+        "cut out, scaled and centred as the digits of MNIST are, whatever its paper; --show writes what the network "
+        "saw. A network that was trained on pictures of another kind is shown the whole picture.",
         {
             "tinygrad-mlp predict runs/wide digit.png": "prints: digit.png: class 7, probability 0.9987",
+            "tinygrad-mlp predict runs/wide a.jpg b.jpg --show seen.png": "with a sheet of what the network saw",
             "tinygrad-mlp predict runs/wide images.npy": "an array of images, a line each",
         },
     ),

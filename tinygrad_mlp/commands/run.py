@@ -11,7 +11,7 @@ from contextlib import redirect_stdout
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,7 +20,8 @@ from tinygrad_mlp.commands.config import Config, cut
 from tinygrad_mlp.commands.network import network_loss
 from tinygrad_mlp.commands.run_report import write_report
 from tinygrad_mlp.commands.streams import printable, say
-from tinygrad_mlp.data import MNIST, load_mnist
+from tinygrad_mlp.data import DataSet, load_data
+from tinygrad_mlp.data.sets import held_out_of
 from tinygrad_mlp.errors import ArgumentError, DataError, MissingExtraError, StateError
 from tinygrad_mlp.files import locked, write_atomically
 from tinygrad_mlp.ops.activations import softmax
@@ -66,15 +67,15 @@ def train(config: Config, directory: Path | None, *, resume: bool = False, compi
     """
     from threadpoolctl import threadpool_limits
 
-    data = load_mnist(config.data)
-    classes = int(data.train.labels.max()) + 1
+    data = load_data(config.data)
+    classes = len(data.classes) if data.classes else int(data.train.labels.max()) + 1
     if len(data.train.labels) < PART:
         raise DataError(str(config.data), expected=f"at least {PART} training images", got=str(len(data.train.labels)))
     check_labels(data.test.labels, classes, config.data)
     sizes = [data.train.images[0].size, *config.hidden, classes]
     model = build(sizes, config)
     ranks = Ranks() if started_by_mpi() else None
-    settings = asdict(config) | {"sizes": sizes, "digests": digests(data)}
+    settings = asdict(config) | {"sizes": sizes, "images": images_of(data)._asdict(), "digests": digests(data)}
     if ranks is not None and ranks.rank:
         return follow(ranks, config, settings, model, data, compile=compile)
     if directory is None:
@@ -108,7 +109,7 @@ def train(config: Config, directory: Path | None, *, resume: bool = False, compi
 
 
 def follow(
-    ranks: Ranks, config: Config, settings: dict[str, Any], model: nn.MLP, data: MNIST, *, compile: bool
+    ranks: Ranks, config: Config, settings: dict[str, Any], model: nn.MLP, data: DataSet, *, compile: bool
 ) -> float:
     """Train along with rank 0, which alone says and writes something, and which Ctrl-C ends for all."""
     from threadpoolctl import threadpool_limits
@@ -126,12 +127,12 @@ def follow(
 
 
 def train_in(
-    directory: Path, config: Config, settings: dict[str, Any], model: nn.MLP, data: MNIST,
+    directory: Path, config: Config, settings: dict[str, Any], model: nn.MLP, data: DataSet,
     saved: dict[str, Any] | None, *, compile: bool, ranks: Ranks | None,
 ) -> float:  # fmt: skip
     """Train in a directory that is ours, from its last checkpoint if there is one; the accuracy on the test images."""
     first = ranks is None or ranks.rank == 0
-    kept, held_out = split(data.train.labels, np.random.default_rng([config.seed, 2]))
+    kept, held_out = held_out_of(data.train.labels, PART, np.random.default_rng([config.seed, 2]))
     images, labels = data.train.images[kept], data.train.labels[kept]
     validation = data.train.images[held_out], data.train.labels[held_out]
     steps = math.ceil(len(labels) / config.batch_size)
@@ -187,17 +188,6 @@ def train_in(
     return accuracy
 
 
-def split(labels: Array, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Indices of the images to train on and of those to validate, both in ascending order.
-
-    One in twelve is for validation; of each class as many as its share, to within one.
-    """
-    order = rng.permutation(len(labels))
-    order = order[np.argsort(labels[order], kind="stable")]  # by class, and within a class at random
-    held_out = np.sort(order[PART - 1 :: PART])
-    return np.setdiff1d(np.arange(len(labels)), held_out), held_out
-
-
 def smoothing_note(config: Config, classes: int) -> str:
     """A sentence about losses that no accuracy explains, or nothing."""
     if not config.label_smoothing:
@@ -208,10 +198,10 @@ def smoothing_note(config: Config, classes: int) -> str:
     return f"losses are those of targets smoothed by {config.label_smoothing:g}, so the least possible is {least:.3f}"
 
 
-def digests(data: MNIST) -> dict[str, str]:
+def digests(data: DataSet) -> dict[str, str]:
     """The sha256 of each array of a data set, shapes included."""
     found = {}
-    for name, images_and_labels in zip(("training", "test"), data, strict=True):
+    for name, images_and_labels in (("training", data.train), ("test", data.test)):
         for part, array in zip(("images", "labels"), images_and_labels, strict=True):
             digest = hashlib.sha256(str(array.shape).encode())
             digest.update(np.ascontiguousarray(array).data)
@@ -222,7 +212,9 @@ def digests(data: MNIST) -> dict[str, str]:
 def check_unchanged(path: Path, saved: dict[str, Any], own: dict[str, Any]) -> None:
     """Raise where the settings or the data of a run are no longer those in its checkpoint, naming the differences."""
     was, is_now = saved | saved.get("digests", {}), own | own["digests"]
-    names = [name for name in is_now if name not in ("digests", *MAY_CHANGE) and was.get(name) != is_now[name]]
+    names = [
+        name for name in is_now if name not in ("digests", "images", *MAY_CHANGE) and was.get(name) != is_now[name]
+    ]
     if names:
         raise StateError(
             str(path), expected=", ".join(f"{name} = {cut(str(was.get(name)))}" for name in names),
@@ -271,8 +263,42 @@ def build(sizes: list[int], config: Config) -> nn.MLP:
     return nn.MLP(*sizes, activation=config.activation, init=config.init, dropout=config.dropout, rng=rng)
 
 
-def load(path: Path) -> tuple[nn.MLP, Config]:
-    """The trained network in a checkpoint, or the best one in a run directory, ready for evaluation.
+class Images(NamedTuple):
+    """What is known of the images that a network was trained on.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        (height, width), or (height, width, 3) for RGB.
+    drawn : bool
+        Whether they are like MNIST's, light on a black border: pictures are made to look like that.
+    classes : tuple of str, or None
+        Names of the classes, where these are not numbers.
+    """
+
+    shape: tuple[int, ...]
+    drawn: bool
+    classes: tuple[str, ...] | None
+
+
+class Trained(NamedTuple):
+    """A network ready for evaluation, the settings it was trained with, and its images."""
+
+    model: nn.MLP
+    config: Config
+    images: Images
+
+
+def images_of(data: DataSet) -> Images:
+    """What is known of the images of a data set."""
+    some = data.train.images[:1000]
+    borders = (some[:, 0], some[:, -1], some[:, :, 0], some[:, :, -1])
+    drawn = some.ndim == 3 and all(np.median(border) == 0 for border in borders)
+    return Images(some.shape[1:], drawn, data.classes)
+
+
+def load(path: Path) -> Trained:
+    """The trained network in a checkpoint, or the best one in a run directory.
 
     Raises
     ------
@@ -283,9 +309,11 @@ def load(path: Path) -> tuple[nn.MLP, Config]:
     settings = checkpoint.read_progress(file)["config"]
     try:
         sizes = settings.pop("sizes")
+        images = settings.pop("images", None)
         settings.pop("digests", None)
         config = Config(**settings)
         check_sizes(sizes, config, file.stat().st_size)
+        kind = image_kind(images, sizes)
     except (KeyError, TypeError, ArgumentError) as error:
         raise DataError(
             str(file), expected="a checkpoint of tinygrad-mlp train", got=f"another ({cut(str(error))})"
@@ -295,7 +323,27 @@ def load(path: Path) -> tuple[nn.MLP, Config]:
     if bad := [name for name, p in model.named_parameters() if not np.isfinite(p.data).all()]:
         raise DataError(str(file), expected="finite weights", got=f"NaN or infinity in {', '.join(bad)}")
     model.eval()
-    return model, config
+    return Trained(model, config, kind)
+
+
+def image_kind(images: Any, sizes: list[int]) -> Images:
+    """What a checkpoint says of the images; one that says nothing is of drawings, square if they can be."""
+    if images is None:
+        side = math.isqrt(sizes[0])
+        return Images((side, side) if side * side == sizes[0] else (1, sizes[0]), drawn=True, classes=None)
+    shape, drawn, classes = (images[name] for name in Images._fields)
+    if not is_list_of(int, shape) or min(shape) < 1 or math.prod(shape) != sizes[0] or shape[2:] not in ([], [3]):
+        raise ArgumentError("shape", expected=f"that of images of {sizes[0]} pixels", got=cut(repr(shape)))
+    if type(drawn) is not bool or (drawn and len(shape) != 2):
+        raise ArgumentError("drawn", expected="true or false, and true of grey images alone", got=cut(repr(drawn)))
+    if classes is not None and not (is_list_of(str, classes) and len(classes) == sizes[-1]):
+        raise ArgumentError("classes", expected=f"{sizes[-1]} names", got=cut(repr(classes)))
+    return Images(tuple(shape), drawn, classes and tuple(classes))
+
+
+def is_list_of(kind: type, value: Any) -> bool:
+    """Whether a value is a list of at least two of a type."""
+    return isinstance(value, list) and len(value) > 1 and all(type(entry) is kind for entry in value)
 
 
 def check_sizes(sizes: Any, config: Config, room: int) -> None:
@@ -327,7 +375,10 @@ def save_pictures(directory: Path, model: nn.MLP, history: Any, test: Any, logit
     try:
         plots.save_curves(directory / "curves.png", history, loss_name)
         plots.save_confusion(directory / "confusion.png", test.labels, logits.argmax(axis=1), logits.shape[1])
-        plots.save_weights(directory / "weights.png", next(iter(model.parameters())).data, *test.images.shape[1:])
-        plots.save_errors(directory / "errors.png", test.images, test.labels, softmax(logits))
+        weight, (height, width, *channels) = next(iter(model.parameters())).data, test.images.shape[1:]
+        images = test.images.mean(axis=3) if channels else test.images
+        weight = weight.reshape(height * width, -1, weight.shape[1]).mean(axis=1)  # over the colours, if there are any
+        plots.save_weights(directory / "weights.png", weight, height, width)
+        plots.save_errors(directory / "errors.png", images, test.labels, softmax(logits))
     except MissingExtraError as error:
         say(f"no pictures: {error}")

@@ -1,4 +1,4 @@
-"""Data: IDX files, MNIST, mini-batches.
+"""Data: MNIST, data sets of your own, IDX files, mini-batches.
 
 >>> import numpy as np
 >>> train, test = load_mnist()
@@ -10,8 +10,20 @@
 from tinygrad_mlp.data.batches import batches, to_float
 from tinygrad_mlp.data.idx import read_idx, write_idx
 from tinygrad_mlp.data.mnist import MNIST, Split, load_mnist, verify
+from tinygrad_mlp.data.sets import DataSet, load_data
 
-__all__ = ["MNIST", "Split", "batches", "load_mnist", "read_idx", "to_float", "verify", "write_idx"]
+__all__ = [
+    "MNIST",
+    "DataSet",
+    "Split",
+    "batches",
+    "load_data",
+    "load_mnist",
+    "read_idx",
+    "to_float",
+    "verify",
+    "write_idx",
+]
 
 
 def __dir__() -> list[str]:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_mlp.errors import ArgumentError, DataError
+from tinygrad_mlp.validation import as_array
 
 DTYPES: dict[int, np.dtype[Any]] = {
     0x08: np.dtype("u1"),
@@ -30,6 +31,8 @@ DTYPES: dict[int, np.dtype[Any]] = {
 CODES = {dtype.newbyteorder("="): code for code, dtype in DTYPES.items()}
 GZIP_MAGIC = b"\x1f\x8b"
 MAX_NDIM = 64  # NumPy's
+UNPACKED = 100  # times their size on disk: the most that files may unpack to; MNIST's unpack to five times theirs
+FREE = 1 << 26  # bytes that they may unpack to in any case
 STEP = 1 << 18  # the most that a header without data behind it makes us allocate
 
 
@@ -49,8 +52,9 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
     Raises
     ------
     DataError
-        If the file is missing, not IDX, shorter or longer than its header says, or a damaged gzip. Memory stays
-        within what the file holds and what the header says, whichever is less.
+        If the file is missing, not IDX, shorter or longer than its header says, a damaged gzip, or unpacks to more
+        than 64 MiB and a hundred times its size. Memory stays within what the file holds and what the header says,
+        whichever is less.
 
     Examples
     --------
@@ -62,7 +66,9 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
     """
     with opened(path) as stream:
         dtype, shape = read_header(stream, path)
-        data = read_exactly(stream, math.prod(shape) * dtype.itemsize, path)
+        size = math.prod(shape) * dtype.itemsize
+        check_unpacked(size, size_on_disk(path), path)
+        data = read_exactly(stream, size, path)
     try:
         array: NDArray[Any] = np.ndarray(shape, dtype, buffer=data)
     except ValueError as error:  # no elements, but sizes whose product NumPy cannot count
@@ -79,7 +85,7 @@ def write_idx(path: str | os.PathLike[str], array: NDArray[Any]) -> None:
     ----------
     path : str or path-like
         The file; an existing one is replaced.
-    array : ndarray
+    array : ndarray, list or DataFrame
         uint8, int8, int16, int32, float32 or float64, of any shape.
 
     Raises
@@ -95,6 +101,7 @@ def write_idx(path: str | os.PathLike[str], array: NDArray[Any]) -> None:
     tinygrad_mlp.errors.ArgumentError: write_idx: expected uint8, int8, int16, int32, float32 or float64, got int64. \
 Convert it first: array.astype(np.int32), say.
     """
+    array = as_array(array, "write_idx", "array")
     content = header(array) + array.astype(DTYPES[CODES[array.dtype.newbyteorder("=")]], copy=False).tobytes()
     # The time of writing stays out of the file, so that equal arrays give equal files.
     Path(path).write_bytes(gzip.compress(content, mtime=0) if str(path).endswith(".gz") else content)
@@ -144,6 +151,30 @@ def read_header(
             str(path), expected=f"{magic[3]} sizes of 4 bytes in the header", got=f"{len(sizes)} bytes of them"
         )
     return DTYPES[magic[2]], struct.unpack(f">{magic[3]}I", sizes)
+
+
+def size_on_disk(path: str | os.PathLike[str]) -> int:
+    """Bytes that a file takes, without its holes."""
+    status = Path(path).stat()
+    blocks = getattr(status, "st_blocks", 0)  # of 512 bytes; 0 where the file system does not count them
+    return min(status.st_size, 512 * blocks) if blocks else status.st_size
+
+
+def check_unpacked(size: int, held: int, where: str | os.PathLike[str]) -> None:
+    """Raise where a little in a file would become very many bytes of data: compressed, or a file with holes.
+
+    Parameters
+    ----------
+    size, held : int
+        Bytes that the header of the data says, and bytes that they take in the file.
+    where : str or path-like
+        What errors call the data.
+    """
+    if size > max(FREE, UNPACKED * held):
+        raise DataError(
+            str(where), expected=f"data that take at most {UNPACKED} times the {held:,} bytes they take on disk",
+            got=f"{size:,} bytes, as its header says", fix="It looks made to fill the memory; do not trust the file.",
+        )  # fmt: skip
 
 
 def read_exactly(stream: IO[bytes] | gzip.GzipFile, size: int, where: str | os.PathLike[str]) -> bytearray:

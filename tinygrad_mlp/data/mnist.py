@@ -7,13 +7,15 @@ import hashlib
 import os
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_mlp.data.idx import header, read_idx
+from tinygrad_mlp.data.labels import to_labels
 from tinygrad_mlp.data.npz import read_npz
+from tinygrad_mlp.data.pixels import to_images
 from tinygrad_mlp.errors import DataError
 
 # In the order of MNIST(train, test), images before labels: the files without .gz, and their sha256.
@@ -93,12 +95,9 @@ def load_mnist(source: str | os.PathLike[str] | None = None) -> MNIST:
         arrays = [read_idx(file) for file in found]
     else:
         where = [f"{path}, {name}" for name in NPZ_NAMES]
-        arrays = read_npz(path, NPZ_NAMES)
-    train = checked(Split(arrays[0], arrays[1]), where[0], where[1])
-    test = checked(Split(arrays[2], arrays[3]), where[2], where[3])
-    if train.images.shape[1:] != test.images.shape[1:]:
-        raise DataError(where[2], expected=f"images of {size(train)}, as for training", got=size(test))
-    return MNIST(train, test)
+        arrays = list(read_npz(path, NPZ_NAMES).values())
+    train = split_of(arrays[0], arrays[1], where[0], where[1])
+    return MNIST(*matched(train, split_of(arrays[2], arrays[3], where[2], where[3]), where[2]))
 
 
 def verify() -> list[Verified]:
@@ -156,20 +155,27 @@ def find_idx_files(directory: Path) -> list[Path]:
     return found
 
 
-def checked(split: Split, where: str, labels_where: str) -> Split:
-    """The same, or a `DataError` unless these are images and their labels."""
-    images, labels = split
-    if images.dtype != np.uint8 or images.ndim != 3 or images.size == 0:
-        got = f"{images.dtype} of shape {images.shape}"
-        raise DataError(where, expected="uint8 images of shape (N, height, width), not empty", got=got)
-    if labels.dtype != np.uint8 or labels.ndim != 1:
-        raise DataError(
-            labels_where, expected="uint8 labels of shape (N,)", got=f"{labels.dtype} of shape {labels.shape}"
-        )
+def is_idx_directory(directory: Path) -> bool:
+    """Whether one of the four files is there."""
+    stems = {name.split("-idx")[0] for name in SHA256}
+    return any(path.is_file() and path.name.split("-idx")[0].split(".idx")[0] in stems for path in directory.iterdir())
+
+
+def split_of(images: NDArray[Any], labels: NDArray[Any], where: str, labels_where: str) -> Split:
+    """Images and labels as a `Split`, or a `DataError` unless they are such."""
+    images, labels = to_images(images, where), to_labels(labels, labels_where)
     if len(images) != len(labels):
         raise DataError(labels_where, expected=f"{len(images):,} labels, one for each image", got=f"{len(labels):,}")
-    return split
+    return Split(images, labels)
+
+
+def matched(train: Split, test: Split, where: str) -> tuple[Split, Split]:
+    """The same, or a `DataError` unless their images have one shape."""
+    if train.images.shape[1:] != test.images.shape[1:]:
+        raise DataError(where, expected=f"images of {size(train)} pixels, as for training", got=size(test))
+    return train, test
 
 
 def size(split: Split) -> str:
-    return f"{split.images.shape[1]}×{split.images.shape[2]} pixels"
+    """``28×28``, or ``32×32 in RGB``."""
+    return "×".join(map(str, split.images.shape[1:3])) + (" in RGB" if split.images.ndim > 3 else "")

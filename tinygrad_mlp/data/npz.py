@@ -6,57 +6,93 @@ read by NumPy, judged here, and the data then read step by step.
 
 import math
 import os
+import warnings
 import zipfile
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_mlp.data.idx import read_exactly
+from tinygrad_mlp.data.idx import check_unpacked, read_exactly
 from tinygrad_mlp.errors import DataError
 
 HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
-def read_npz(path: str | os.PathLike[str], names: tuple[str, ...]) -> list[NDArray[np.uint8]]:
-    """Read uint8 arrays from an ``.npz`` archive; never a pickle.
+def read_npz(path: str | os.PathLike[str], *forms: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+    """Read arrays of numbers from an ``.npz`` archive; never a pickle.
+
+    Parameters
+    ----------
+    path : str or path-like
+    *forms : tuple of str
+        Names of arrays. The first of these tuples of which all names are there says what is read.
+
+    Returns
+    -------
+    dict
+        The arrays by name, in the order of their tuple.
 
     Raises
     ------
     DataError
-        If the archive is missing, damaged, lacks an array, or holds one of another dtype.
+        If the archive is missing, damaged, lacks an array, holds one of something else than numbers, or unpacks to
+        more than a hundred times its size.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            check_names(archive, names, path)
-            arrays = []
-            for name in names:
+            arrays = {}
+            for name in chosen(archive, forms, path):
                 with archive.open(f"{name}.npy") as member:
-                    arrays.append(read_member(member, f"{path}, {name}"))
+                    held = archive.getinfo(f"{name}.npy").compress_size
+                    arrays[name] = read_npy(member, held, f"{path}, {name}")
             return arrays
-    except DataError:
+    except (DataError, MemoryError):
         raise
     except (FileNotFoundError, PermissionError) as error:
         raise DataError(str(path), expected="a readable file", got=str(error.strerror)) from error
     except Exception as error:  # on damaged bytes zipfile, zlib and NumPy raise a dozen unrelated types
-        raise DataError(str(path), expected="an intact .npz archive", got=f"a damaged one ({error})") from error
+        said = " ".join(str(error).split())[:200]
+        raise DataError(str(path), expected="an intact .npz archive", got=f"a damaged one ({said})") from error
 
 
-def check_names(archive: zipfile.ZipFile, names: tuple[str, ...], where: str | os.PathLike[str]) -> None:
+def chosen(
+    archive: zipfile.ZipFile, forms: tuple[tuple[str, ...], ...], where: str | os.PathLike[str]
+) -> tuple[str, ...]:
+    """The first of the tuples of which all names are in the archive."""
     held = [name.removesuffix(".npy") for name in archive.namelist()]
-    if not set(names) <= set(held):
+    form = next((form for form in forms if set(form) <= set(held)), None)
+    if form is None:
+        wanted = "; or ".join(", ".join(form) for form in forms)
+        raise DataError(str(where), expected=f"the arrays {wanted}", got=", ".join(held)[:300] or "an empty archive")
+    if any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for member in archive.infolist()):
         raise DataError(
-            str(where), expected=f"the arrays {', '.join(names)}", got=", ".join(held) or "an empty archive"
+            str(where), expected="an archive as np.savez or np.savez_compressed writes it", got="another compression"
         )
+    return form
 
 
-def read_member(member: IO[bytes], where: str) -> NDArray[np.uint8]:
-    version = np.lib.format.read_magic(member)
+def read_npy(stream: IO[bytes], held: int, where: str | os.PathLike[str]) -> NDArray[Any]:
+    """Read an array of numbers, in the machine's byte order, from a stream in the format of ``.npy``.
+
+    Parameters
+    ----------
+    stream : binary stream
+    held : int
+        Bytes that it takes on disk.
+    where : str or path-like
+        What errors call the array.
+    """
+    version = np.lib.format.read_magic(stream)
     if version not in HEADER_READERS:
-        raise DataError(where, expected="an .npy array of version 1.0 or 2.0", got=".".join(map(str, version)))
-    shape, fortran_order, dtype = HEADER_READERS[version](member)
-    if dtype != np.uint8:
-        raise DataError(where, expected="dtype uint8", got=str(dtype))
-    data = read_exactly(member, math.prod(shape), where)
-    array: NDArray[Any] = np.ndarray(shape, np.uint8, buffer=data, order="F" if fortran_order else "C")
-    return array
+        raise DataError(str(where), expected="an .npy array of version 1.0 or 2.0", got=".".join(map(str, version)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of headers as Python 2 wrote them
+        shape, fortran_order, dtype = HEADER_READERS[version](stream)
+    if dtype.kind not in "biuf":
+        raise DataError(str(where), expected="an array of numbers", got=f"dtype {dtype}")
+    size = math.prod(shape) * dtype.itemsize
+    check_unpacked(size, held, where)
+    data = read_exactly(stream, size, where)
+    array: NDArray[Any] = np.ndarray(shape, dtype, buffer=data, order="F" if fortran_order else "C")
+    return array.astype(dtype.newbyteorder("="), copy=False)
