@@ -9,7 +9,8 @@ from markdown.preprocessors import Preprocessor
 
 DOCS = Path(__file__).parent.parent / "docs"
 HOW_TO = (
-    "coming-from pictures own-data many-ranks arrays functions famous-wrong-gradients testing examples teaching "
+    "coming-from how-to/own-op how-to/extend how-to/save-and-resume how-to/draw how-to/find-a-nan how-to/notebooks "
+    "pictures own-data how-to/more-data many-ranks arrays functions testing famous-wrong-gradients examples teaching "
     "contributing"
 )
 
