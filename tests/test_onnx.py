@@ -1,5 +1,6 @@
 """Models in ONNX files: onnxruntime computes what they do for batches of any size, or the export says why not."""
 
+import doctest
 import sys
 from pathlib import Path
 
@@ -172,6 +173,13 @@ def flat(result):
     if isinstance(result, (list, tuple, dict)):
         return [x for item in (result.values() if isinstance(result, dict) else result) for x in flat(item)]
     return [np.asarray(result.data if isinstance(result, tg.Tensor) else result)]
+
+
+@pytest.mark.extras
+def test_the_example_of_the_docs():
+    import tinygrad_mlp.onnx
+
+    assert doctest.testmod(tinygrad_mlp.onnx) == (0, 7)
 
 
 @pytest.mark.extras

@@ -1,5 +1,6 @@
 """The files of `tg.train.TensorBoard`, read back by TensorBoard itself."""
 
+import doctest
 import sys
 
 import numpy as np
@@ -69,6 +70,13 @@ def test_a_resumed_run_hides_what_came_after_its_checkpoint(tmp_path):
     trainer.resume(tmp_path / "last.npz")
     trainer.fit((X, Y), (X, Y), 2, batch_size=8, rng=0)
     assert [event.step for event in read(tmp_path).Scalars("epoch/epoch")] == [3, 6]
+
+
+@pytest.mark.extras
+def test_the_example_of_the_docs():
+    from tinygrad_mlp.train import tensorboard
+
+    assert doctest.testmod(tensorboard) == (0, 6)
 
 
 @pytest.mark.extras

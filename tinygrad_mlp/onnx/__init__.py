@@ -40,10 +40,16 @@ def export_onnx(model: "Module", path: str | os.PathLike[str], example: Any) -> 
 
     Examples
     --------
+    >>> import tempfile
     >>> import numpy as np
+    >>> import onnxruntime
     >>> import tinygrad_mlp as tg
     >>> model = tg.nn.MLP(784, 128, 10, rng=0)
-    >>> tg.export_onnx(model, "model.onnx", np.zeros((1, 784), np.float32))  # doctest: +SKIP
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     export_onnx(model, f"{directory}/model.onnx", np.zeros((1, 784), np.float32))
+    ...     session = onnxruntime.InferenceSession(f"{directory}/model.onnx")
+    >>> session.run(["output"], {"x": np.ones((32, 784), np.float32)})[0].shape
+    (32, 10)
     """
     from tinygrad_mlp.files import write_atomically
     from tinygrad_mlp.onnx.export import exported

@@ -35,9 +35,17 @@ class TensorBoard(Callback):
 
     Examples
     --------
+    >>> import tempfile
     >>> import tinygrad_mlp as tg
-    >>> board = tg.train.TensorBoard("runs/1", example=(x[:8], y[:8]))  # doctest: +SKIP
-    >>> trainer = tg.train.Trainer(model, optimizer, callbacks=[board])  # doctest: +SKIP
+    >>> x, y = np.eye(4), np.arange(4) % 2
+    >>> model = tg.nn.MLP(4, 8, 2, rng=0)
+    >>> optimizer = tg.optim.SGD(model.parameters(), lr=0.1)
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     board = TensorBoard(directory, example=(x, y))
+    ...     trainer = tg.train.Trainer(model, optimizer, callbacks=[board])
+    ...     _ = trainer.fit((x, y), None, epochs=1, batch_size=4, rng=0)
+    ...     [path.name.startswith("events.out.tfevents") for path in Path(directory).iterdir()]
+    [True]
     """
 
     def __init__(self, directory: str | Path, *, every: int = 50, example: Pair | None = None) -> None:
