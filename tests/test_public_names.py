@@ -26,7 +26,7 @@ PUBLIC = {
         MaxPool2d Module RMSNorm ReLU Sequential SiLU Sigmoid Softmax Tanh init load save
     """,
     "tinygrad_mlp.optim": "Adam AdamW Optimizer SGD clip_grad_norm clip_grad_value schedules",
-    "tinygrad_mlp.data": "MNIST Split batches load_mnist read_idx to_float verify write_idx",
+    "tinygrad_mlp.data": "DataSet MNIST Split batches load_data load_mnist read_idx to_float verify write_idx",
     "tinygrad_mlp.train": """
         Callback Checkpoint EarlyStopping History Log Progress Ranks TensorBoard Trainer checkpoint
         keep_freed_memory
