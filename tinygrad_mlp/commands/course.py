@@ -95,6 +95,9 @@ def from_numbers(got: Any, want: Any) -> str | None:
         )
     if not got.any():
         return "It is zero everywhere."
+    off = got - want
+    if want.size > 1 and near(off, np.full(off.shape, np.mean(off))):
+        return f"It is too {'large' if np.mean(off) > 0 else 'small'} by {abs(np.mean(off)):.4g} everywhere."
     wrong = int(np.sum(np.abs(got - want) > CLOSE * np.max(np.abs(want))))
     return f"{wrong} of {want.size} elements are wrong."
 
@@ -143,13 +146,14 @@ def masked_log_gradient(g: Any, x: Any) -> Any:
 
 def network(X: Any, Y: Any, W1: Any, b1: Any, W2: Any, b2: Any, *, mistake: str = "") -> tuple[Any, ...]:
     """The gradients of the document, or those that a mistake gives."""
-    a1 = X @ W1 + b1
-    h = np.maximum(0, a1)
-    e = np.exp((z := h @ W2 + b2) - z.max(axis=1, keepdims=True))
-    dz = e / e.sum(axis=1, keepdims=True) - (-Y if mistake == "targets" else Y)
+    a1 = X @ W1 + (-b1 if mistake == "b1" else b1)
+    h = np.maximum(1 if mistake == "from 1" else 0, a1)
+    e = np.exp((z := h @ W2 + (-b2 if mistake == "b2" else b2)) - z.max(axis=1, keepdims=True))
+    total = e.sum(axis=1, keepdims=True)
+    dz = (e * total if mistake == "softmax" else e / total) - (-Y if mistake == "targets" else Y)
     dz = dz if mistake == "mean" else dz / len(X)
     dh = dz @ W2.T
-    da1 = {"relu": dh, "tanh": dh * (1 - h * h)}.get(mistake, dh * (a1 > 0))
+    da1 = {"relu": dh, "tanh": dh * (1 - h * h), "mask": dh * (a1 > 1)}.get(mistake, dh * (a1 > 0))
     return X.T @ da1, da1.sum(axis=0), h.T @ dz, dz.sum(axis=0)
 
 
@@ -215,6 +219,8 @@ EXERCISES = (
             lambda g, p: p * (g - np.sum(g / p, axis=1, keepdims=True)),
         "The incoming gradient is divided by p, where it must be multiplied.":
             lambda g, p: g / p - p * np.sum(g * p, axis=1, keepdims=True),
+        "Divided by the sum over the classes, where p must be multiplied by it.":
+            lambda g, p: g * p - p / np.sum(g * p, axis=1, keepdims=True),
         "The sum over the classes lacks the weights p.": lambda g, p: p * (g - np.sum(g, axis=1, keepdims=True)),
     }),
     Exercise("06_cross_entropy.py", "cross_entropy_gradient", lambda p, y: (p - y) / len(p), (P, Y4), {
@@ -291,6 +297,8 @@ EXERCISES = (
             lambda w, xs: float(sum(np.sum(w * x) ** 2 for x in xs)),
         "Multiplied by the number of losses, where it must be divided.":
             lambda w, xs: float(sum(np.sum(w * x) ** 2 for x in xs)) * len(xs),
+        "The weights are divided by x, where they must be multiplied.":
+            lambda w, xs: float(np.mean([np.sum(w / x) ** 2 for x in xs])),
         "This is the last loss alone.": lambda w, xs: float(np.sum(w * xs[-1]) ** 2),
     }),
     Exercise("13_mnist.py", "gradients", network, NET, {
@@ -298,5 +306,10 @@ EXERCISES = (
         "The gradient passes the ReLU everywhere; it must only where a₁ > 0.": wrong_network("relu"),
         "The targets Y are added; they must be subtracted.": wrong_network("targets"),
         "This is the derivative of tanh; the hidden layer is a ReLU.": wrong_network("tanh"),
+        "The bias b₁ is subtracted; it must be added.": wrong_network("b1"),
+        "The bias b₂ is subtracted; it must be added.": wrong_network("b2"),
+        "The exponentials are multiplied by their sum; they must be divided by it.": wrong_network("softmax"),
+        "The ReLU gives at least 1; it must give at least 0.": wrong_network("from 1"),
+        "The mask of the ReLU begins at 1; it must begin at 0.": wrong_network("mask"),
     }),
 )  # fmt: skip
