@@ -115,6 +115,8 @@ MISTAKES = {
         tg.relu, (x,), 1, "not zero in 1 of 4 elements, those where argument 0 is negative, though the result does not",
         lambda g, out, x: g,
     ),
+    "derivative missing": (np.sin, (x,), 1, "handed on as it is", lambda g, out, x: g),
+    "twice along an axis of 2": (square, (x[:2],), 1, "twice too large.", lambda g, out, x: 4 * g * x),
     "opposite signs": (
         np.fmod, (x * 3 + 0.1, y), 1, "those where argument 1 and argument 0 have opposite signs",
         lambda g, out, x, y: g,
@@ -143,6 +145,7 @@ def test_mistake_is_named(op, mistake):
     assert words in report.diagnosis
     assert report.failed_at == order
     assert report.diagnosis in str(caught.value)
+    assert "averaged" not in report.diagnosis or mistake == "averaged", "no axis is blamed for another factor"
 
 
 def test_detached_argument():

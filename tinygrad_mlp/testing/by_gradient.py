@@ -85,11 +85,11 @@ def wrong_factor(f: Findings) -> str | None:
 
 
 def mean_or_sum(f: Findings, factor: Fraction) -> str:
-    """Which axis has the length by which a gradient is too small or too large."""
+    """Which axis has the length by which a gradient is too small or too large; 2 has other causes too often."""
     averaged = factor.numerator == 1
     length = factor.denominator if averaged else factor.numerator
     arrays = [*(("the result", w) for w in f.weights), (f.label, f.points[f.at])]
-    axes = [f"axis {axis} of {name}" for name, x in arrays for axis, n in enumerate(x.shape) if n == length > 1]
+    axes = [f"axis {axis} of {name}" for name, x in arrays for axis, n in enumerate(x.shape) if n == length > 2]
     if not axes or 1 not in (factor.numerator, factor.denominator):
         return ""
     question = "averaged where it must be summed" if averaged else "summed where it must be averaged"
@@ -113,6 +113,13 @@ def zero_in_some(f: Findings) -> str | None:
     if np.all(np.abs(f.numeric[wrong]) <= negligible):
         return f"The gradient is not zero {count}, though the result does not depend on them."
     return None
+
+
+def derivative_lost(f: Findings) -> str | None:
+    """The incoming gradient, handed on as it is by a function of one argument."""
+    if len(f.points) > 1 or not f.alike or not close(f.gradients[f.at], f.weights[0]):
+        return None
+    return "The gradient is the incoming one, handed on as it is: the derivative of the function is missing."
 
 
 def factor_lost(f: Findings) -> str | None:

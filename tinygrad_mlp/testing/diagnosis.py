@@ -22,8 +22,9 @@ from tinygrad_mlp.testing.values import broadcasts
 EXPLANATIONS: tuple[Callable[[Findings], str | None], ...] = (
     by_gradient.not_a_number, by_gradient.nothing, by_gradient.ignores_g, by_gradient.other_argument,
     by_gradient.wrong_factor, by_gradient.swapped_axes, by_jacobian.transposed, by_jacobian.diagonal_alone,
-    by_jacobian.not_summed, by_jacobian.counted_twice, by_gradient.zero_in_some, by_gradient.term_lost,
-    by_gradient.factor_lost, by_jacobian.at_the_result, by_jacobian.another_function, by_gradient.rearranged,
+    by_jacobian.not_summed, by_jacobian.counted_twice, by_gradient.zero_in_some, by_gradient.derivative_lost,
+    by_gradient.term_lost, by_gradient.factor_lost, by_jacobian.at_the_result, by_jacobian.another_function,
+    by_gradient.rearranged,
 )  # fmt: skip
 
 
