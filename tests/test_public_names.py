@@ -22,7 +22,7 @@ PUBLIC = {
         var
     """,
     "tinygrad_mlp.nn": """
-        AvgPool2d BatchNorm1d Conv2d Dropout Flatten GELU GlobalAvgPool2d LayerNorm LeakyReLU Linear MLP
+        AvgPool2d BatchNorm1d BatchNorm2d Conv2d Dropout Flatten GELU GlobalAvgPool2d LayerNorm LeakyReLU Linear MLP
         MaxPool2d Module RMSNorm ReLU Sequential SiLU Sigmoid Softmax Tanh init load save
     """,
     "tinygrad_mlp.optim": "Adam AdamW Optimizer SGD clip_grad_norm clip_grad_value schedules",

@@ -28,6 +28,12 @@ CONFIGURATIONS = {  # name -> class, positional arguments, keyword arguments, sh
     "mean, overlapping": ("AvgPool2d", ((3, 2), (1, 2), 1), {}, IMAGES),
     "mean, of the image alone": ("AvgPool2d", (3, 2, 1, True, False), {}, IMAGES),
     "mean, beyond the rim": ("AvgPool2d", (2, 3, 1, True), {}, IMAGES),
+    "batch norm": ("BatchNorm2d", (4,), {}, IMAGES),
+    "batch norm, bare": ("BatchNorm2d", (4, 1e-3, 0.3, False), {}, IMAGES),
+    "gelu": ("GELU", (), {}, (50,)),
+    "gelu, tanh": ("GELU", ("tanh",), {}, (50,)),
+    "flatten": ("Flatten", (), {}, IMAGES),
+    "flatten, some": ("Flatten", (-3, 2), {}, IMAGES),
     "mean, of one image": ("AvgPool2d", (2,), {"divisor_override": 3}, IMAGES[1:]),
 }
 

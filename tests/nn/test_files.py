@@ -23,6 +23,7 @@ def network(seed, hidden=3):
         nn.BatchNorm1d(3),
         nn.Linear(3, hidden, bias=False, rng=rng),
         nn.Conv2d(2, 3, 3, rng=rng),
+        nn.BatchNorm2d(2),
     )
     for value in model.state_dict().values():
         assert value.dtype == np.float32
@@ -119,7 +120,8 @@ def test_torch_layout_is_what_pytorch_writes(tmp_path):
     found = load_file(path)
     shapes = {"0.weight": (3, 3), "0.bias": (3,), "1.weight": (3,), "1.bias": (3,), "4.weight": (4, 3)}
     batch_norm = dict.fromkeys([f"3.{name}" for name in ("weight", "bias", "running_mean", "running_var")], (3,))
-    shapes |= {"5.weight": (3, 2, 3, 3), "5.bias": (3,)}
+    shapes |= dict.fromkeys([f"6.{name}" for name in ("weight", "bias", "running_mean", "running_var")], (2,))
+    shapes |= {"6.num_batches_tracked": (), "5.weight": (3, 2, 3, 3), "5.bias": (3,)}
     assert {n: v.shape for n, v in found.items()} == shapes | batch_norm | {"3.num_batches_tracked": ()}
     assert found["3.num_batches_tracked"].dtype == np.int64
     np.testing.assert_array_equal(found["0.weight"], model[0].weight.data.T)

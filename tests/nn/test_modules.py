@@ -26,6 +26,10 @@ LAYERS = {
     "LayerNorm": (lambda: tg.nn.LayerNorm(3, **F64), (4, 3), 6, "LayerNorm(3)  # weight (3,), bias (3,), 6 parameters"),
     "RMSNorm": (lambda: tg.nn.RMSNorm(3, **F64), (4, 3), 3, "RMSNorm(3)  # weight (3,), 3 parameters"),
     "BatchNorm1d": (lambda: tg.nn.BatchNorm1d(3, **F64), (4, 3), 6, "BatchNorm1d(3)  # weight (3,), bias (3,), 6 parameters"),
+    "BatchNorm2d": (lambda: tg.nn.BatchNorm2d(3, **F64), (4, 3, 2, 3), 6, "BatchNorm2d(3)  # weight (3,), bias (3,), 6 parameters"),
+    "BatchNorm2d, bare": (lambda: tg.nn.BatchNorm2d(3, affine=False, **F64), (2, 3, 2, 2), 0, "BatchNorm2d(3)"),
+    "Flatten, some axes": (lambda: tg.nn.Flatten(1, -2), (4, 3, 2, 5), 0, "Flatten(1 to -2)"),
+    "GELU, tanh": (lambda: tg.nn.GELU("tanh"), (4, 3), 0, "GELU(tanh)"),
     "Flatten": (tg.nn.Flatten, (4, 3, 2), 0, "Flatten()"),
     "Conv2d": (lambda: tg.nn.Conv2d(4, 2, 3, 2, 1, groups=2, rng=0, **F64), (2, 4, 3, 5), 38, "Conv2d(4 → 2, 3 × 3, stride (2, 2), padding 1, groups 2)  # weight (2, 2, 3, 3), bias (2,), 38 parameters"),
     "MaxPool2d": (lambda: tg.nn.MaxPool2d(3, 2, 1, dilation=2, ceil_mode=True), (2, 2, 5, 6), 0, "MaxPool2d(3, stride 2, padding 1, ceil_mode, dilation 2)"),
@@ -106,7 +110,7 @@ def test_float32_in_float32_out(name):
     for p in layer.parameters():
         p.data = p.data.astype(np.float32)
     for _, module in layer.named_modules():
-        if isinstance(module, tg.nn.BatchNorm1d):
+        if hasattr(module, "running_mean"):
             module.running_mean, module.running_var = np.zeros(3, np.float32), np.ones(3, np.float32)
     x = tg.Tensor(batch(shape).astype(np.float32), requires_grad=True)
     for mode in (True, False):
@@ -220,6 +224,7 @@ BAD = [
     (lambda: tg.nn.Conv2d(0, 4, 3, rng=0), r"in_channels to be a whole number, at least 1, got 0"),
     (lambda: tg.nn.Conv2d(1, 4, (3, 0), rng=0), r"kernel_size to be a whole number, at least 1, got 0"),
     (lambda: tg.nn.Conv2d(1, 4, 3, padding_mode="mirror", rng=0), r"'reflect', 'replicate', 'circular', got 'mirror'"),
+    (lambda: tg.nn.GELU("erf")(1.0), r"approximate 'none', 'tanh', got 'erf'"),
     (lambda: tg.nn.Dropout(1.0, rng=0), r"0 <= p < 1, got 1\.0"),
     (lambda: tg.nn.Sequential(3), r"got 3 at position 0"),
 ]
@@ -267,6 +272,17 @@ def test_batchnorm_follows_running_statistics():
         layer.train()(x[:1])
     with pytest.raises(ShapeError, match=r"shape \(N, 2\)"):
         layer(x[0])
+
+
+def test_flatten_takes_any_axes():
+    """As PyTorch's, of a number too."""
+    x = np.arange(24.0).reshape(2, 3, 4)
+    for dims, shape in (((0, -1), (24,)), ((0, 1), (6, 4)), ((-1, -1), (2, 3, 4)), ((1, 2), (2, 12))):
+        np.testing.assert_array_equal(tg.nn.Flatten(*dims)(x), x.reshape(shape))
+    assert tg.nn.Flatten(0)(np.float64(3)).shape == (1,)
+    for dims, shape in (((1, -1), (3,)), ((2, 1), (2, 3, 4)), ((0, 3), (2, 3, 4)), ((-4, -1), (2, 3, 4))):
+        with pytest.raises(ShapeError, match=f"the axes from {dims[0]} to {dims[1]}, got"):
+            tg.nn.Flatten(*dims)(np.zeros(shape))
 
 
 def test_normalization_refuses_another_number_of_features():

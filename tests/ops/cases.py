@@ -14,7 +14,18 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 import tinygrad_mlp as tg
-from tinygrad_mlp.ops import convolution, eig, einsum, elementwise, linalg, norms, pooling, reductions, shaping
+from tinygrad_mlp.ops import (
+    activations,
+    convolution,
+    eig,
+    einsum,
+    elementwise,
+    linalg,
+    norms,
+    pooling,
+    reductions,
+    shaping,
+)  # fmt: skip
 from tinygrad_mlp.rules import function_name
 
 rng = np.random.default_rng(0)
@@ -950,6 +961,7 @@ CASES: dict[Any, list[Case]] = {
     # -- what NumPy lacks --------------------------------------------------------------------------------------------
     tg.relu: unary(tg.relu),
     tg.sigmoid: unary(tg.sigmoid),
+    activations.normal_cdf: unary(activations.normal_cdf),
     tg.softplus: unary(tg.softplus),
     **{
         f: [case(lambda x, f=f, axis=axis: f(x, axis=axis), shape) for shape, axis in SOFTMAX]

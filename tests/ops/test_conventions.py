@@ -1,11 +1,14 @@
 """What the rules answer where calculus leaves a choice."""
 
+import math
+
 import numpy as np
 import pytest
 from tables import row
 
 import tinygrad_mlp as tg
 from tinygrad_mlp.errors import ArgumentError
+from tinygrad_mlp.ops import activations
 from tinygrad_mlp.rules import function_name
 
 KINKS = {
@@ -150,6 +153,20 @@ def test_float16_is_computed_where_it_has_range():
         np.testing.assert_array_equal(out.data, np.sign(data))
         out[0, 0].backward()
         assert (out.dtype, t.grad.dtype) == (np.float16, np.float16)
+
+
+def test_the_normal_distribution_is_exact_in_its_tail():
+    """Where Φ(x) as (1 + erf(x/√2))/2 has lost all digits."""
+    x = np.linspace(-37, 8, 500)
+    exact = [math.erfc(-v / math.sqrt(2)) / 2 for v in x]
+    np.testing.assert_allclose(activations.normal_cdf(x), exact, rtol=5e-13)
+    np.testing.assert_allclose(activations.normal_cdf(x[x > -6]), np.array(exact)[x > -6], rtol=5e-15)
+    for dtype, rtol in ((np.float32, 1e-5), (np.float16, 2e-3)):
+        some = np.linspace(-3, 3, 25, dtype=dtype)
+        exact = [math.erfc(-v / math.sqrt(2)) / 2 for v in some.tolist()]
+        assert activations.normal_cdf(some).dtype == dtype
+        np.testing.assert_allclose(activations.normal_cdf(some), exact, rtol=rtol)
+    np.testing.assert_array_equal(activations.normal_cdf(np.array([-np.inf, np.inf, np.nan])), [0, 1, np.nan])
 
 
 def test_the_cross_entropy_of_each_row():

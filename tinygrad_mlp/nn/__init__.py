@@ -7,7 +7,7 @@ from tinygrad_mlp.nn.files import load, save
 from tinygrad_mlp.nn.layers import Dropout, Flatten, Linear, Sequential
 from tinygrad_mlp.nn.mlp import MLP
 from tinygrad_mlp.nn.module import Module
-from tinygrad_mlp.nn.normalization import BatchNorm1d, LayerNorm, RMSNorm
+from tinygrad_mlp.nn.normalization import BatchNorm1d, BatchNorm2d, LayerNorm, RMSNorm
 from tinygrad_mlp.nn.pooling import AvgPool2d, GlobalAvgPool2d, MaxPool2d
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "MLP",
     "AvgPool2d",
     "BatchNorm1d",
+    "BatchNorm2d",
     "Conv2d",
     "Dropout",
     "Flatten",

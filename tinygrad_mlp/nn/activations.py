@@ -46,15 +46,22 @@ class Sigmoid(Module):
 
 
 class GELU(Module):
-    """Gaussian error linear unit in its tanh form, element by element.
+    """Gaussian error linear unit x Φ(x), element by element; with ``approximate="tanh"``, in its tanh form.
 
-    >>> GELU()(np.array([0.0, 1.0])).round(3)
-    array([0.   , 0.841])
+    >>> GELU()(np.array([0.0, 1.0])).round(4)
+    array([0.    , 0.8413])
     """
+
+    def __init__(self, approximate: str = "none") -> None:
+        self.approximate = approximate
 
     def forward(self, x: Any) -> Any:
         """Apply `tinygrad_mlp.gelu`."""
-        return activations.gelu(operand(x))
+        return activations.gelu(operand(x), self.approximate)
+
+    def summary(self) -> str:
+        """The form, where it is not the exact one."""
+        return "" if self.approximate == "none" else self.approximate
 
 
 class SiLU(Module):

@@ -1,7 +1,7 @@
 """Weights in files, under this package's names and orientation or PyTorch's.
 
 PyTorch keeps the weight of ``Linear`` as (out_features, in_features), the transpose of ours, and counts the batches
-that ``BatchNorm1d`` saw. A square weight in the wrong orientation has the right shape, so a file says its layout.
+that a ``BatchNorm`` saw. A square weight in the wrong orientation has the right shape, so a file says its layout.
 """
 
 import os
@@ -13,7 +13,7 @@ import numpy as np
 from tinygrad_mlp.errors import ArgumentError, DataError, MissingExtraError, StateError
 from tinygrad_mlp.nn.layers import Linear
 from tinygrad_mlp.nn.module import Arrays, Module, refuse_checkpoint
-from tinygrad_mlp.nn.normalization import BatchNorm1d
+from tinygrad_mlp.nn.normalization import BatchNorm
 from tinygrad_mlp.validation import choose
 
 OWN, TORCH = "tinygrad_mlp", "torch"
@@ -61,7 +61,7 @@ def save(model: Module, path: str | os.PathLike[str], *, layout: str = OWN) -> N
     state = model.state_dict()
     if layout == TORCH:
         state = _turn_weights(model, state)
-        for name in _names(model, BatchNorm1d, COUNT):
+        for name in _names(model, BatchNorm, COUNT):
             state[name] = np.array(0)  # PyTorch computes with it only where momentum=None
     if ending == ".npz":
         from io import BytesIO
@@ -132,7 +132,7 @@ def load(model: Module, path: str | os.PathLike[str], *, layout: str | None = No
         )  # fmt: skip
     if (said or layout) == TORCH:
         state = _turn_weights(model, state)
-        for name in _names(model, BatchNorm1d, COUNT):
+        for name in _names(model, BatchNorm, COUNT):
             state.pop(name, None)
     try:
         model.load_state_dict(state)

@@ -1,5 +1,6 @@
 """Linear, Dropout, Flatten and Sequential: small classes whose `forward` reads like the formula."""
 
+import math
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from tinygrad_mlp.aligned import aligned
 from tinygrad_mlp.arguments import operand
-from tinygrad_mlp.errors import ArgumentError
+from tinygrad_mlp.errors import ArgumentError, ShapeError
 from tinygrad_mlp.nn.init import INITS
 from tinygrad_mlp.nn.module import Module
 from tinygrad_mlp.tensor import Tensor
@@ -114,16 +115,32 @@ class Dropout(Module):
 
 
 class Flatten(Module):
-    """(N, …) to (N, product of the rest).
+    """The axes from ``start_dim`` to ``end_dim`` made one: by default (N, …) to (N, product of the rest).
 
     >>> Flatten()(np.zeros((2, 28, 28))).shape
     (2, 784)
+    >>> Flatten(0, 1)(np.zeros((5, 3, 28))).shape
+    (15, 28)
     """
 
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
+        self.start_dim = start_dim
+        self.end_dim = end_dim
+
     def forward(self, x: Any) -> Any:
-        """Fold all axes but the first into one."""
+        """Fold these axes into one."""
         x = operand(x)
-        return np.reshape(x, (x.shape[0], int(np.prod(x.shape[1:]))))
+        shape = np.shape(x) or (1,)  # of a number, as of a list of one
+        first, last = (i + len(shape) if i < 0 else i for i in (self.start_dim, self.end_dim))
+        if not 0 <= first <= last < len(shape):
+            raise ShapeError(
+                "Flatten", expected=f"an array with the axes from {self.start_dim} to {self.end_dim}", got=str(shape)
+            )
+        return np.reshape(x, (*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :]))
+
+    def summary(self) -> str:
+        """The axes, where they are not all but the first."""
+        return "" if (self.start_dim, self.end_dim) == (1, -1) else f"{self.start_dim} to {self.end_dim}"
 
 
 class Sequential(Module):

@@ -1,5 +1,6 @@
 """Layers that normalize rows or columns."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,58 @@ class RMSNorm(Module):
         return str(self.weight.size)
 
 
-class BatchNorm1d(Module):
+class BatchNorm(Module):
+    """What `BatchNorm1d` and `BatchNorm2d` have in common: all axes of the input but the second are averaged over."""
+
+    axes: tuple[int, ...]
+    shape: str
+
+    def __init__(
+        self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True, *,
+        dtype: Any = np.float32,
+    ) -> None:  # fmt: skip
+        self.weight = Tensor(np.ones(num_features, dtype), requires_grad=True, name="weight") if affine else None
+        self.bias = Tensor(np.zeros(num_features, dtype), requires_grad=True, name="bias") if affine else None
+        self.running_mean = np.zeros(num_features, dtype)
+        self.running_var = np.ones(num_features, dtype)
+        self.eps = eps
+        self.momentum = momentum
+
+    def forward(self, x: Any) -> Any:
+        """Normalize each feature; in training with the statistics of the batch, which move the running ones."""
+        x = operand(x)
+        name, features = type(self).__name__, self.running_mean.size
+        if x.ndim != len(self.axes) + 1 or x.shape[1] != features:
+            raise ShapeError(name, expected=f"shape {self.shape.format(features)}", got=str(x.shape))
+        if self.training:
+            n = math.prod(x.shape[i] for i in self.axes)
+            if n < 2:
+                raise ShapeError(
+                    name, expected=f"at least 2 {'rows' if x.ndim == 2 else 'numbers in each channel'} in training",
+                    got=str(x.shape),
+                    fix="Leave out a last batch of one, fit(..., drop_last=True), or call eval() first.",
+                )  # fmt: skip
+            normalized, mean, var = normalize(x, axis=self.axes, eps=self.eps)
+            for running, batch in ((self.running_mean, mean), (self.running_var, var * (n / (n - 1)))):
+                running += self.momentum * (np.reshape(plain(batch), running.shape) - running)
+                changes.mark(running)
+        else:
+            normalized = (x - self.along(self.running_mean)) / np.sqrt(self.along(self.running_var) + self.eps)
+        if self.weight is None:
+            return normalized
+        return normalized * self.along(self.weight) + self.along(self.bias)
+
+    def along(self, features: Any) -> Any:
+        """One number for each feature, in a shape that broadcasts against the input."""
+        after = len(self.axes) - 1
+        return np.reshape(features, (-1, *(1,) * after)) if after else features
+
+    def summary(self) -> str:
+        """The number of features."""
+        return str(self.running_mean.size)
+
+
+class BatchNorm1d(BatchNorm):
     """(x - mean) / √(var + ε) · weight + bias, with the mean and variance of each column.
 
     Training uses the statistics of the batch and keeps a running average of them (of the variance without bias, as
@@ -89,12 +141,14 @@ class BatchNorm1d(Module):
 
     Parameters
     ----------
-    features : int
+    num_features : int
         Number of columns.
     eps : float
         ε, added to the variance.
     momentum : float
         Weight of the newest batch in the running averages.
+    affine : bool
+        Whether there are a weight and a bias.
     dtype : dtype
         Of the parameters.
 
@@ -106,41 +160,32 @@ class BatchNorm1d(Module):
            [ 1.,  1.]])
     """
 
-    def __init__(self, features: int, *, eps: float = 1e-5, momentum: float = 0.1, dtype: Any = np.float32) -> None:
-        self.weight = Tensor(np.ones(features, dtype), requires_grad=True, name="weight")
-        self.bias = Tensor(np.zeros(features, dtype), requires_grad=True, name="bias")
-        self.running_mean = np.zeros(features, dtype)
-        self.running_var = np.ones(features, dtype)
-        self.eps = eps
-        self.momentum = momentum
-
-    def forward(self, x: Any) -> Tensor:
-        """Normalize an array of shape (N, features)."""
-        x = operand(x)
-        if x.ndim != 2 or x.shape[1] != self.weight.size:
-            raise ShapeError("BatchNorm1d", expected=f"shape (N, {self.weight.size})", got=str(x.shape))
-        if not self.training:
-            normalized = (x - self.running_mean) / np.sqrt(self.running_var + self.eps)
-            return normalized * self.weight + self.bias
-        n = x.shape[0]
-        if n < 2:
-            raise ShapeError(
-                "BatchNorm1d", expected="at least 2 rows in training", got=str(x.shape),
-                fix="Leave out a last batch of one, fit(..., drop_last=True), or call eval() first.",
-            )  # fmt: skip
-        normalized, mean, var = normalize(x, axis=0, eps=self.eps)
-        for running, batch in ((self.running_mean, mean), (self.running_var, var * (n / (n - 1)))):
-            running += self.momentum * (np.reshape(plain(batch), running.shape) - running)
-            changes.mark(running)
-        return normalized * self.weight + self.bias
-
-    def summary(self) -> str:
-        """The number of features."""
-        return str(self.weight.size)
+    axes = (0,)
+    shape = "(N, {})"
 
 
-def normalize(x: Any, axis: int, eps: float) -> tuple[Any, Any, Any]:
-    """(x - mean) / √(var + ε) along an axis, and the mean and the variance; float16 is squared in float32."""
+class BatchNorm2d(BatchNorm):
+    """The same for images: (x - mean) / √(var + ε) · weight + bias, with the mean and variance of each channel.
+
+    Parameters
+    ----------
+    num_features : int
+        Number of channels.
+    eps, momentum, affine, dtype
+        As in `BatchNorm1d`.
+
+    Examples
+    --------
+    >>> BatchNorm2d(1)(np.array([[[[1.0, 3.0]]]])).data.round(2)
+    array([[[[-1.,  1.]]]])
+    """
+
+    axes = (0, 2, 3)
+    shape = "(N, {}, H, W)"
+
+
+def normalize(x: Any, axis: int | tuple[int, ...], eps: float) -> tuple[Any, Any, Any]:
+    """(x - mean) / √(var + ε) along axes, and the mean and the variance; float16 is squared in float32."""
     dtype = x.dtype
     if dtype == np.float16:
         x = x.astype(np.float32)

@@ -15,6 +15,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from tinygrad_mlp.onnx.graph import Graph
 from tinygrad_mlp.onnx.shaping import SHAPING, Unsupported
 from tinygrad_mlp.onnx.trace import Value
+from tinygrad_mlp.ops import activations
 from tinygrad_mlp.ops.activations import log_softmax, logsumexp, relu, sigmoid, softmax, softplus
 from tinygrad_mlp.ops.convolution import convolution as convolve
 from tinygrad_mlp.ops.pooling import max_pool
@@ -81,6 +82,13 @@ def logaddexp(g: Graph, out: Results, x: Any, y: Any) -> str:
     """max(x, y) + softplus(-|x - y|)."""
     x, y = (g.value(v, out[0].dtype) for v in (x, y))
     return g.op("Add", g.op("Max", x, y), g.op("Softplus", g.op("Neg", g.op("Abs", g.op("Sub", x, y)))))
+
+
+def normal_cdf(g: Graph, out: Results, x: Any) -> str:
+    """(1 + erf(x/√2)) / 2."""
+    dtype = out[0].dtype
+    erf = g.op("Erf", g.op("Mul", g.value(x, dtype), g.value(0.7071067811865476, dtype)))
+    return g.op("Mul", g.op("Add", erf, g.value(1, dtype)), g.value(0.5, dtype))
 
 
 def base(kind: str, number: float) -> Operator:
@@ -248,7 +256,7 @@ OPERATORS |= {
     np.multiply: product,
     np.square: lambda g, out, x: product(g, out, x, x),
     np.log2: base("Log", 2), np.log10: base("Log", 10), np.exp2: base("Exp", 2),
-    np.logaddexp: logaddexp, np.round: rounded, np.where: where, np.clip: clip,
+    np.logaddexp: logaddexp, activations.normal_cdf: normal_cdf, np.round: rounded, np.where: where, np.clip: clip,
     np.greater: comparison("Greater"), np.greater_equal: comparison("GreaterOrEqual"),
     np.less: comparison("Less"), np.less_equal: comparison("LessOrEqual"),
     np.equal: comparison("Equal"), np.not_equal: comparison("Equal", negated=True),
