@@ -1,5 +1,6 @@
 """An ONNX graph under construction."""
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ class Graph:
         self.nodes: list[Any] = []
         self.initializers: list[Any] = []
         self.taken = set(inputs)
+        self.counts: Counter[str] = Counter()
         self.constants: dict[Any, str] = {}
         self.where = ""
         for name, value in inputs.items():
@@ -33,9 +35,10 @@ class Graph:
 
     def unique(self, name: str) -> str:
         """The name, with a number behind it if it is taken."""
-        candidate, n = name, 1
+        candidate = name
         while candidate in self.taken:
-            candidate, n = f"{name}_{n}", n + 1
+            self.counts[name] += 1
+            candidate = f"{name}_{self.counts[name]}"
         self.taken.add(candidate)
         return candidate
 
