@@ -12,6 +12,8 @@ import pytest
 from PIL import Image
 from svg_words import words
 
+from tinygrad_mlp.commands.cli import main
+
 ROOT = Path(__file__).parent.parent
 EQUATIONS = (ROOT / "docs" / "equations.md").read_text(encoding="utf-8")
 
@@ -111,6 +113,20 @@ def test_every_picture_is_what_the_command_beside_it_makes(command, tmp_path):
         else:
             with Image.open(anew) as new, Image.open(picture) as old:
                 assert (new.size, getattr(new, "n_frames", 1)) == (old.size, getattr(old, "n_frames", 1))
+
+
+def test_the_readme_shows_what_train_prints(small_data, tmp_path, capsys):
+    """The same lines, but for numbers and for the names of files that the README leaves out."""
+    section = (ROOT / "README.md").read_text(encoding="utf-8").split("## Train on MNIST\n")[1].split("\n## ")[0]
+    shown = [line.strip() for line in section.splitlines() if line.startswith("    ") and line.strip() != "…"]
+    assert (
+        main(["train", "--data", str(small_data), "--hidden", "8", "--epochs", "10", "--out", str(tmp_path / "r")]) == 0
+    )
+    printed = " ".join(capsys.readouterr().out.split())
+    for line in shown:
+        form = re.sub(r"runs/[\d-]+", "runs/R", line)
+        form = re.escape(re.sub(r"\s+", " ", form)).replace("…", ".*").replace("runs/R", r"\S+")
+        assert re.search(re.sub(r"\d[\d,.]*", r"[\\d,.]+", form), printed), line
 
 
 def rows(page: Path, heading: str) -> dict[str, list[str]]:

@@ -1,9 +1,10 @@
-"""The backward rule of x². The loss L depends on y = x² and on x only through y.
+"""The backward rule of x². The loss L depends on y = x² and on x only through
+y.
 
-g is ∂L/∂y, an array of the shape of x. Return ∂L/∂x.  (Tutorial, step 1.)
+g is ∂L/∂y, an array of the shape of x. Return ∂L/∂x. (Tutorial, step 1.)
 """
 
-import numpy as np  # noqa: F401 - to solve it with
+import numpy as np
 
 
 def square_rule(g, x):

@@ -1,9 +1,10 @@
 """A layer: y = x w with x (N, d) and w (d, h).
 
-g is ∂L/∂y, of shape (N, h). Return ∂L/∂x and ∂L/∂w; their shapes are those of x and of w.  (Tutorial, step 4.)
+g is ∂L/∂y, of shape (N, h). Return ∂L/∂x and ∂L/∂w; their shapes are those of
+x and of w. (Tutorial, step 4.)
 """
 
-import numpy as np  # noqa: F401 - to solve it with
+import numpy as np
 
 
 def linear_rule(g, x, w):

@@ -1,9 +1,10 @@
-"""A broadcast undone: y = a + b with a (N, h) and a bias b (h,), which is added to every row.
+"""A broadcast undone: y = a + b with a (N, h) and a bias b (h,), which is
+added to every row.
 
-g is ∂L/∂y, of shape (N, h). Return ∂L/∂b, of shape (h,).  (Tutorial, step 4.)
+g is ∂L/∂y, of shape (N, h). Return ∂L/∂b, of shape (h,). (Tutorial, step 4.)
 """
 
-import numpy as np  # noqa: F401 - to solve it with
+import numpy as np
 
 
 def bias_rule(g):

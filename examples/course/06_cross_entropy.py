@@ -1,9 +1,9 @@
 """Softmax and cross-entropy at once: L = -1/N Σ y log p with p = softmax(z).
 
-p and the one-hot targets y are (N, C). Return ∂L/∂z.  (Tutorial, step 5.)
+p and the one-hot targets y are (N, C). Return ∂L/∂z. (Tutorial, step 5.)
 """
 
-import numpy as np  # noqa: F401 - to solve it with
+import numpy as np
 
 
 def cross_entropy_gradient(p, y):

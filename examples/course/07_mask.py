@@ -3,7 +3,7 @@
 Return ∂L/∂x: g / x where x > 0, and exactly 0 elsewhere, also at x = 0.
 """
 
-import numpy as np  # noqa: F401 - to solve it with
+import numpy as np
 
 
 def masked_log_rule(g, x):

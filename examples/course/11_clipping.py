@@ -1,9 +1,10 @@
-"""Clipping: scale a list of arrays so that the norm of all of them together is at most max_norm.
+"""Clipping: scale a list of arrays so that the norm of all of them together is
+at most max_norm.
 
 The direction stays, and what is short enough stays as it is. Return the list.
 """
 
-import numpy as np  # noqa: F401 - to solve it with
+import numpy as np
 
 
 def clip(grads, max_norm):

@@ -141,7 +141,10 @@ def test_mutants_of_the_solutions_are_found():
 def test_the_command_checks_answers_and_keeps_progress(tmp_path, capsys, number):
     learn = ["learn", "--dir", str(tmp_path)]
     assert main(learn) == 0
-    assert "[ ] 01_square.py" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "[ ] 01_square.py" in shown
+    assert (tmp_path / "01_square.py").read_text(encoding="utf-8") in shown  # line by line
+    assert all(len(line) <= 80 or str(tmp_path) in line for line in shown.splitlines())
     path = tmp_path / EXERCISES[number - 1].file
     path.write_text(path.read_text().replace(BLANK, "return g"))
     assert main([*learn, str(number), "--check"]) == 0

@@ -41,7 +41,7 @@ def learn(directory: Path, number: int | None = None, *, check: bool = False) ->
         yield f"{exercise.file}: right."
         done = sorted({*done, exercise.file})
         write_atomically(directory / PROGRESS, json.dumps(done).encode())
-        number = next((i for i, e in enumerate(EXERCISES, 1) if e.file not in done), None)
+        number = following = next((i for i, e in enumerate(EXERCISES, 1) if e.file not in done), None)
     else:
         for exercise in EXERCISES:
             yield f"[{'x' if exercise.file in done else ' '}] {exercise.file}"
@@ -49,8 +49,10 @@ def learn(directory: Path, number: int | None = None, *, check: bool = False) ->
         yield "All exercises are solved."
         return
     path = directory / EXERCISES[number - 1].file
-    yield f"\nNext: {path}. Fill in the blank, then: tinygrad-mlp learn --check\n"
-    yield path.read_text(encoding="utf-8")
+    numbered = "" if number == following else f" {number}"
+    yield ""
+    yield f"Next: {path}. Fill in the blank, then: tinygrad-mlp learn{numbered} --check"
+    yield "\n" + path.read_text(encoding="utf-8")
 
 
 def read_progress(directory: Path) -> list[str]:

@@ -117,7 +117,10 @@ def printable(text: object) -> str:
 
 
 def say(text: str) -> None:
-    """Print a text in lines of at most 80 columns; a word that is longer stays whole."""
+    """Print a text in lines of at most 80 columns; a word that is longer stays whole, and so does a text with lines."""
+    if "\n" in text:
+        print(text, flush=True)
+        return
     lines = textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
     print("\n".join(lines), flush=True)
 
