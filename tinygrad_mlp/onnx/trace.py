@@ -157,8 +157,9 @@ class Both:
         calls = [i.function for i in first.instructions], [i.function for i in second.instructions]
         if calls[0] != calls[1]:
             raise self.error(
-                "a model that calls the same functions whatever the size of the batch", "one that does not"
-            )
+                "a model that calls the same functions whatever the size of the batch", "one that does not",
+                "The first axis of the example is taken for the batch: make layers over time with batch_first=True.",
+            )  # fmt: skip
         self.calls = [self.call(a, b) for a, b in zip(first.instructions, second.instructions, strict=True)]
         self.result = self.merged(first.result, second.result)
 
