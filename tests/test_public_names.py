@@ -13,8 +13,8 @@ import tinygrad_mlp as tg
 PUBLIC = {
     "tinygrad_mlp": """
         Tensor avg_pool2d compile conv2d cross_entropy data debug draw draw_steps export_onnx gelu grad gradients
-        hessian hvp jacobian jvp log_softmax logsumexp max_pool2d mse_loss nn no_grad optim relu rules sigmoid softmax
-        softplus source testing to_dot train value_and_grad vjp
+        hessian hvp jacobian jvp log_softmax logsumexp max_pool2d mse_loss nn no_grad optim relu rules
+        scaled_dot_product_attention sigmoid softmax softplus source testing to_dot train value_and_grad vjp
     """,
     "tinygrad_mlp.Tensor": """
         T argmax argmin astype backward clip cumsum data detach dot dtype flatten grad item mT mark_changed max mean min
@@ -22,8 +22,9 @@ PUBLIC = {
         var
     """,
     "tinygrad_mlp.nn": """
-        AvgPool2d BatchNorm1d BatchNorm2d Conv2d Dropout Flatten GELU GlobalAvgPool2d LayerNorm LeakyReLU Linear MLP
-        MaxPool2d Module RMSNorm ReLU Sequential SiLU Sigmoid Softmax Tanh init load save
+        AvgPool2d BatchNorm1d BatchNorm2d Conv2d Dropout Embedding Flatten GELU GRU GlobalAvgPool2d LSTM LayerNorm
+        LeakyReLU Linear MLP MaxPool2d Module MultiheadAttention RMSNorm ReLU Sequential SiLU Sigmoid Softmax Tanh
+        init load save
     """,
     "tinygrad_mlp.optim": "Adam AdamW Optimizer SGD clip_grad_norm clip_grad_value schedules",
     "tinygrad_mlp.data": "DataSet MNIST Split batches load_data load_mnist read_idx to_float verify write_idx",

@@ -20,6 +20,7 @@ from tinygrad_mlp.drawing import draw, draw_steps, to_dot
 from tinygrad_mlp.errors import MissingNameError
 from tinygrad_mlp.onnx import export_onnx
 from tinygrad_mlp.ops.activations import gelu, log_softmax, logsumexp, relu, sigmoid, softmax, softplus
+from tinygrad_mlp.ops.attention import scaled_dot_product_attention
 from tinygrad_mlp.ops.convolution import conv2d
 from tinygrad_mlp.ops.losses import cross_entropy, mse_loss
 from tinygrad_mlp.ops.pooling import avg_pool2d, max_pool2d
@@ -59,6 +60,7 @@ __all__ = [
     "optim",
     "relu",
     "rules",
+    "scaled_dot_product_attention",
     "sigmoid",
     "softmax",
     "softplus",

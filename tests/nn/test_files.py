@@ -24,6 +24,10 @@ def network(seed, hidden=3):
         nn.Linear(3, hidden, bias=False, rng=rng),
         nn.Conv2d(2, 3, 3, rng=rng),
         nn.BatchNorm2d(2),
+        nn.Embedding(3, 3, rng=rng),
+        nn.MultiheadAttention(4, 2, rng=rng),
+        nn.LSTM(4, 1, bidirectional=True, rng=rng),
+        nn.GRU(3, 3, 2, rng=rng),
     )
     for value in model.state_dict().values():
         assert value.dtype == np.float32

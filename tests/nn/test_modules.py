@@ -35,9 +35,26 @@ LAYERS = {
     "MaxPool2d": (lambda: tg.nn.MaxPool2d(3, 2, 1, dilation=2, ceil_mode=True), (2, 2, 5, 6), 0, "MaxPool2d(3, stride 2, padding 1, ceil_mode, dilation 2)"),
     "AvgPool2d": (lambda: tg.nn.AvgPool2d((2, 3)), (2, 2, 5, 6), 0, "AvgPool2d((2, 3))"),
     "GlobalAvgPool2d": (tg.nn.GlobalAvgPool2d, (2, 3, 4, 5), 0, "GlobalAvgPool2d()"),
+    "Embedding": (lambda: tg.nn.Embedding(3, 2, rng=0, **F64), (2, 3, 2), 6, "Embedding(3 → 2)  # weight (3, 2), 6 parameters"),
+    "MultiheadAttention": (lambda: tg.nn.MultiheadAttention(4, 2, rng=0, **F64), (3, 2, 4), 80, "MultiheadAttention(4, 2 heads)  # in_proj_weight (4, 12), in_proj_bias (12,), 80 parameters\n  (dropout): Dropout(0)\n  (out_proj): Linear(4 → 4)  # weight (4, 4), bias (4,), 20 parameters"),
+    "LSTM": (lambda: tg.nn.LSTM(3, 2, rng=0, **F64), (4, 2, 3), 56, "LSTM(3 → 2)  # weight_ih_l0 (3, 8), weight_hh_l0 (2, 8), bias_ih_l0 (8,), bias_hh_l0 (8,), 56 parameters\n  (dropout): Dropout(0)"),
+    "GRU": (lambda: tg.nn.GRU(3, 2, 2, bias=False, rng=0, **F64), (4, 2, 3), 54, "GRU(3 → 2, 2 layers)  # weight_ih_l0 (3, 6), weight_hh_l0 (2, 6), weight_ih_l1 (2, 6), weight_hh_l1 (2, 6), 54 parameters\n  (dropout): Dropout(0)"),
     "Sequential": (lambda: tg.nn.Sequential(tg.nn.Linear(3, 2, rng=0, **F64), np.tanh), (4, 3), 8, "Sequential()  # 8 parameters\n  (0): Linear(3 → 2)  # weight (3, 2), bias (2,), 8 parameters"),
     "MLP": (lambda: tg.nn.MLP(3, 2, 2, rng=0, **F64), (4, 3), 14, "MLP(3 → 2 → 2)  # 14 parameters\n  (fc1): Linear(3 → 2)  # weight (3, 2), bias (2,), 8 parameters\n  (activation1): ReLU()\n  (fc2): Linear(2 → 2)  # weight (2, 2), bias (2,), 6 parameters"),
 }  # fmt: skip
+# what a layer is called with where that is not one array, and which of its results is looked at
+CALLS = {
+    "Embedding": lambda layer, x: layer(np.array([[0, 2, 0], [1, 2, 2]])) + 0 * x,
+    "MultiheadAttention": lambda layer, x: layer(x, x, x)[0],
+    "LSTM": lambda layer, x: layer(x)[0],
+    "GRU": lambda layer, x: layer(x)[0],
+}
+
+
+def call(name, layer, x):
+    return CALLS[name](layer, x) if name in CALLS else layer(x)
+
+
 every_layer = pytest.mark.parametrize("name", LAYERS)
 
 
@@ -63,13 +80,13 @@ def test_gradients_equal_central_differences(name):
     """Of the input and of every parameter, in training mode, along a random direction."""
     make, shape, *_ = LAYERS[name]
     layer, x = make(), tg.Tensor(batch(shape), requires_grad=True)
-    weights = batch(layer(x).shape, seed=1)
+    weights = batch(call(name, layer, x).shape, seed=1)
 
     def loss():
         for _, module in layer.named_modules():
             if isinstance(module, tg.nn.Dropout):
                 module.rng = np.random.default_rng(7)  # the same elements dropped each time
-        return (layer(x) * weights).sum()
+        return (call(name, layer, x) * weights).sum()
 
     def loss_with(leaf, data):
         before, leaf.data = leaf.data, data
@@ -91,16 +108,15 @@ def test_state_makes_a_round_trip(name):
     source, target = make(), make()
     for p in source.parameters():
         p.data += 1
-    source(batch(shape))
+    call(name, source, batch(shape))
     state = source.state_dict()
     target.load_state_dict(state)
     for array in state.values():
         array += 5
     source.eval()
     target.eval()
-    np.testing.assert_array_equal(
-        np.asarray(target(tg.Tensor(batch(shape))).data), source(tg.Tensor(batch(shape))).data
-    )
+    x = tg.Tensor(batch(shape))
+    np.testing.assert_array_equal(np.asarray(call(name, target, x).data), call(name, source, x).data)
 
 
 @every_layer
@@ -114,7 +130,7 @@ def test_float32_in_float32_out(name):
             module.running_mean, module.running_var = np.zeros(3, np.float32), np.ones(3, np.float32)
     x = tg.Tensor(batch(shape).astype(np.float32), requires_grad=True)
     for mode in (True, False):
-        out = layer.train(mode)(x)
+        out = call(name, layer.train(mode), x)
         assert out.dtype == np.float32
         out.sum().backward()
         assert x.grad.dtype == np.float32

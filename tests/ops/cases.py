@@ -16,6 +16,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 import tinygrad_mlp as tg
 from tinygrad_mlp.ops import (
     activations,
+    attention,
     convolution,
     eig,
     einsum,
@@ -967,6 +968,11 @@ CASES: dict[Any, list[Case]] = {
         f: [case(lambda x, f=f, axis=axis: f(x, axis=axis), shape) for shape, axis in SOFTMAX]
         for f in (tg.softmax, tg.log_softmax)
     },
+    attention.masked_softmax: [
+        case(lambda x: attention.masked_softmax(x, mask), (2, 3)),
+        case(lambda x: attention.masked_softmax(x, np.array([[True, True], [False, False]])), (3, 1, 2)),
+        case(lambda x: attention.masked_softmax(x, np.tri(3, dtype=bool)), (2, 3, 3)),
+    ],
     tg.logsumexp: [
         *reduction(tg.logsumexp, empty=False),
         *(case(lambda x, axis=axis: tg.logsumexp(x, axis=axis), ()) for axis in (0, -1)),

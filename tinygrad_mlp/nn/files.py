@@ -1,7 +1,8 @@
 """Weights in files, under this package's names and orientation or PyTorch's.
 
-PyTorch keeps the weight of ``Linear`` as (out_features, in_features), the transpose of ours, and counts the batches
-that a ``BatchNorm`` saw. A square weight in the wrong orientation has the right shape, so a file says its layout.
+PyTorch keeps the weight of ``Linear`` as (out_features, in_features), the transpose of ours, as it does those of
+attention, LSTM and GRU, and counts the batches that a ``BatchNorm`` saw. A square weight in the wrong orientation has
+the right shape, so a file says its layout.
 """
 
 import os
@@ -11,14 +12,17 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.errors import ArgumentError, DataError, MissingExtraError, StateError
+from tinygrad_mlp.nn.attention import MultiheadAttention
 from tinygrad_mlp.nn.layers import Linear
 from tinygrad_mlp.nn.module import Arrays, Module, refuse_checkpoint
 from tinygrad_mlp.nn.normalization import BatchNorm
+from tinygrad_mlp.nn.recurrent import Recurrent
 from tinygrad_mlp.validation import choose
 
 OWN, TORCH = "tinygrad_mlp", "torch"
 LAYOUTS = {OWN: OWN, TORCH: TORCH}
 ENTRY = "__layout__"  # of an .npz file; in .safetensors the metadata say it under "layout"
+TURNED = {Linear: "weight", MultiheadAttention: "in_proj_weight", Recurrent: "weight_"}  # how their names begin
 COUNT = "num_batches_tracked"
 
 
@@ -142,8 +146,11 @@ def load(model: Module, path: str | os.PathLike[str], *, layout: str | None = No
 
 
 def _turn_weights(model: Module, state: Arrays) -> Arrays:
-    """The state with the weight of every Linear transposed, from either orientation to the other."""
-    turned = set(_names(model, Linear, "weight"))
+    """The state with each weight that PyTorch keeps transposed the other way round, from either orientation."""
+    turned = set()
+    for path, module in model.named_modules():
+        starts = [f"{path}.{start}".lstrip(".") for kind, start in TURNED.items() if isinstance(module, kind)]
+        turned |= {name for name in state for start in starts if name.startswith(start)}
     return {name: np.ascontiguousarray(value.T) if name in turned else value for name, value in state.items()}
 
 

@@ -2,6 +2,7 @@
 
 from tinygrad_mlp.ops import (
     activations,
+    attention,
     calculus,
     convolution,
     eig,
@@ -21,6 +22,7 @@ from tinygrad_mlp.ops import (
 
 __all__ = [
     "activations",
+    "attention",
     "calculus",
     "convolution",
     "eig",
