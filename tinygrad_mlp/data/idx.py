@@ -17,7 +17,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_mlp.errors import ArgumentError, DataError
+from tinygrad_mlp.errors import ArgumentError, DataError, brief
 from tinygrad_mlp.validation import as_array
 
 DTYPES: dict[int, np.dtype[Any]] = {
@@ -128,7 +128,10 @@ def opened(path: str | os.PathLike[str]) -> Iterator[IO[bytes] | gzip.GzipFile]:
             yield gzip.GzipFile(fileobj=file) if file.peek(2)[:2] == GZIP_MAGIC else file
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(
-            str(path), expected="an intact gzip file", got=f"a damaged one ({error})", fix="Fetch the file again."
+            str(path),
+            expected="an intact gzip file",
+            got=f"a damaged one ({brief(error)})",
+            fix="Fetch the file again.",
         ) from error
     except OSError as error:
         raise DataError(str(path), expected="a readable file", got=error.strerror or str(error)) from error

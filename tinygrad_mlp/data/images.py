@@ -13,7 +13,7 @@ from tinygrad_mlp.data.ink import fitted
 from tinygrad_mlp.data.npz import read_npy
 from tinygrad_mlp.data.picture import is_picture, read_grey, read_whole
 from tinygrad_mlp.data.pixels import to_pixels
-from tinygrad_mlp.errors import DataError
+from tinygrad_mlp.errors import DataError, brief
 
 NPY_MAGIC = b"\x93NUMPY"
 KINDS = "a picture (PNG, JPEG, BMP, GIF, TIFF or WebP), an array saved by np.save, or an IDX file"
@@ -88,7 +88,7 @@ def _read_array(stream: IO[bytes], where: str) -> NDArray[Any]:
     except (DataError, MemoryError):
         raise
     except Exception as error:  # on damaged bytes NumPy raises half a dozen unrelated types
-        raise DataError(where, expected="an array saved by np.save", got=f"none ({error})") from error
+        raise DataError(where, expected="an array saved by np.save", got=f"none ({brief(error)})") from error
 
 
 def _of_shape(images: NDArray[Any], shape: tuple[int, ...], where: str) -> NDArray[Any]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_mlp.data.idx import check_unpacked, read_exactly
-from tinygrad_mlp.errors import DataError
+from tinygrad_mlp.errors import DataError, brief
 
 HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
@@ -52,8 +52,7 @@ def read_npz(path: str | os.PathLike[str], *forms: tuple[str, ...]) -> dict[str,
     except (FileNotFoundError, PermissionError) as error:
         raise DataError(str(path), expected="a readable file", got=str(error.strerror)) from error
     except Exception as error:  # on damaged bytes zipfile, zlib and NumPy raise a dozen unrelated types
-        said = " ".join(str(error).split())[:200]
-        raise DataError(str(path), expected="an intact .npz archive", got=f"a damaged one ({said})") from error
+        raise DataError(str(path), expected="an intact .npz archive", got=f"a damaged one ({brief(error)})") from error
 
 
 def chosen(

@@ -1,15 +1,16 @@
 """Picture files: which are opened, how large they may be, and what of them is light."""
 
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_mlp.errors import DataError, MissingExtraError
+from tinygrad_mlp.errors import DataError, MissingExtraError, brief
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -82,6 +83,22 @@ def _opening(path: Path) -> Iterator[IO[bytes]]:
         raise DataError(str(path), expected="a readable file", got=error.strerror or str(error)) from error
 
 
+class _Bounded:
+    """A file of which no more is asked than there is: a picture may say that gigabytes follow."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.stream = stream
+        self.size = os.fstat(stream.fileno()).st_size
+
+    def read(self, size: int = -1) -> bytes:
+        """As of any file."""
+        left = max(0, self.size - self.stream.tell())
+        return self.stream.read(left if size < 0 else min(size, left))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
 @contextmanager
 def _opened(stream: IO[bytes], where: str) -> "Iterator[Image]":
     """The picture in a file, of which only the header is read yet; damage found inside becomes a `DataError`."""
@@ -94,14 +111,13 @@ def _opened(stream: IO[bytes], where: str) -> "Iterator[Image]":
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of damage that does no harm; and of sizes, which are judged here
-            with Image.open(stream, formats=tuple(FORMATS)) as picture:
+            with Image.open(_Bounded(stream), formats=tuple(FORMATS)) as picture:
                 _check(picture, where)
                 yield picture
     except (DataError, MemoryError):
         raise
     except Exception as error:  # on damaged bytes Pillow raises a dozen unrelated types
-        said = " ".join(str(error).split())[:200]
-        raise DataError(where, expected="a picture", got=f"a file that cannot be read ({said})") from error
+        raise DataError(where, expected="a picture", got=f"a file that cannot be read ({brief(error)})") from error
 
 
 def _read(stream: IO[bytes], where: str) -> "Image":
