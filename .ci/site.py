@@ -2,8 +2,10 @@
 
 import importlib
 import inspect
+import re
 from pathlib import Path
 
+from latex2mathml.converter import convert
 from markdown import Extension
 from markdown.preprocessors import Preprocessor
 
@@ -30,13 +32,19 @@ def on_config(config):
 
 
 def on_page_markdown(markdown, page, **_):
-    """Write the entries of a page of the reference: one for each public name of its module."""
+    """Write formulas as MathML, and the entries of a page of the reference: one for each public name of its module."""
     if not page.file.src_uri.startswith("reference/"):
-        return markdown
+        markdown = re.sub(r"\\\[ (.+?) \\\]", lambda found: "\n" + formula(found[1], "block") + "\n", markdown)
+        return re.sub(r"\\\( ?(.+?) ?\\\)", lambda found: formula(found[1], "inline"), markdown)
     name = markdown.split("\n")[0].removeprefix("# ")
     room = importlib.import_module(name)
     entries = [n for n in room.__all__ if not (name == "tinygrad_mlp" and inspect.ismodule(getattr(room, n)))]
     return "\n\n".join([markdown, *(f"::: {name}.{n}" for n in entries)])
+
+
+def formula(latex, display):
+    """A formula as browsers show it, without a script."""
+    return convert(latex, display=display).replace("*", "&#42;").replace("_", "&#95;")  # no marks of Markdown
 
 
 class Fences(Preprocessor):
