@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from nn.test_modules import LAYERS
+from nn.test_modules import CALLS, LAYERS
 from numpy.lib.stride_tricks import sliding_window_view
 from tables import row
 
@@ -44,6 +44,8 @@ def test_every_layer_agrees_with_onnxruntime_on_batches_of_other_sizes(tmp_path)
     import onnx
 
     for name, (make, shape, *_) in LAYERS.items():
+        if name in CALLS:  # in OVER_TIME
+            continue
         with row(name):
             model, path = tg.nn.Sequential(make(), make_again(shape)).eval(), tmp_path / "model.onnx"
             narrow = isinstance(model[0], (tg.nn.Conv2d, tg.nn.GELU))  # onnxruntime has no others
@@ -70,6 +72,37 @@ def make_again(shape):
     model = Applied(lambda x: x * model.scale)
     model.scale = tg.Tensor(np.array(1.5), requires_grad=True)
     return model
+
+
+BATCH_FIRST = {"batch_first": True, "rng": 0}
+OVER_TIME = {  # name -> makes, and the number of arrays that they are called with; None stands for numbers of rows
+    "Embedding": ([lambda: tg.nn.Embedding(11, 6, rng=0), lambda: tg.nn.Embedding(11, 6, padding_idx=0, rng=0)], None),
+    "MultiheadAttention": ([lambda: tg.nn.MultiheadAttention(6, 2, **BATCH_FIRST), lambda: tg.nn.MultiheadAttention(6, 3, bias=False, **BATCH_FIRST)], 3),
+    "LSTM": ([lambda: tg.nn.LSTM(6, 4, **BATCH_FIRST), lambda: tg.nn.LSTM(6, 4, 2, bidirectional=True, **BATCH_FIRST)], 1),
+    "GRU": ([lambda: tg.nn.GRU(6, 4, **BATCH_FIRST), lambda: tg.nn.GRU(6, 4, 2, bias=False, bidirectional=True, **BATCH_FIRST)], 1),
+}  # fmt: skip
+
+
+@pytest.mark.extras
+def test_every_layer_over_time_agrees_with_onnxruntime_on_batches_of_other_sizes(tmp_path):
+    """All their results: outputs, attention weights, last states."""
+    import onnx
+
+    assert set(OVER_TIME) == set(CALLS)
+    for name, (makes, count) in OVER_TIME.items():
+        for make in makes:
+            with row(name):
+                model, path = make(), tmp_path / "model.onnx"
+                sizes = [(size, 5, 6) for size in (1, 2, 7)]
+                if count is None:
+                    batches = [(RNG.integers(0, 11, size[:2]),) for size in sizes]
+                else:
+                    batches = [tuple(RNG.normal(size=(count, *size)).astype(np.float32)) for size in sizes]
+                for x, outputs in zip(batches, run(model, path, batches[1], *batches), strict=True):
+                    for ours, theirs in zip(flat(model(*x)), outputs.values(), strict=True):
+                        assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)
+                        np.testing.assert_allclose(theirs, ours, rtol=1e-5, atol=1e-5)
+                assert {n for n, _ in model.named_parameters()} <= {i.name for i in onnx.load(path).graph.initializer}
 
 
 TABLE = RNG.normal(size=(11, 4)).astype(np.float32)
