@@ -39,6 +39,7 @@ def test_the_page_has_each_example_and_its_first_line():
 def test_examples_print_what_the_page_shows(example, tmp_path):
     """Each is a script that needs no argument, and a few seconds."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "MPLBACKEND": "agg", "PYTHONIOENCODING": "utf-8"}
+    environment["OPENBLAS_NUM_THREADS"] = "1"  # where other tests take the other cores, threads wait for each other
     command = [sys.executable, "-W", "error", str(example)]
     ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8", timeout=120)
     assert ran.returncode == 0, ran.stderr

@@ -4,6 +4,7 @@ import sys
 
 import bench
 import contenders
+import convolutions
 import drawings
 import numpy as np
 import pytest
@@ -17,6 +18,15 @@ def test_a_race_of_our_own(capsys):
     assert {name: len(seconds) for name, seconds in times.items()} == {"limit": 3, "ours": 3, "numpy": 3}
     assert min(times["limit"]) < min(times["ours"])
     assert all(worker.process.returncode == 0 for worker in workers)
+
+
+def test_convolutions_take_turns():
+    """Each answers each turn with the time it took."""
+    for layer in convolutions.LAYERS:
+        workers = [bench.Worker(sys.executable, "convolutions.py", (name, layer), 1) for name in ("limit", "ours")]
+        times = bench.race(workers, rounds=2, steps=1)
+        assert {name: len(seconds) for name, seconds in times.items()} == {"limit": 2, "ours": 2}
+        assert min(times["limit"] + times["ours"]) > 0
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])

@@ -228,6 +228,15 @@ def test_calls_show_what_is_no_operand():
     }  # fmt: skip
 
 
+def test_calls_leave_out_what_is_as_usual():
+    """Arguments of an op of ours that have their default; those of NumPy's functions are shown as they were given."""
+    x, weight = tg.Tensor(np.ones((1, 1, 4, 4)), requires_grad=True), np.ones((1, 1, 2, 2))
+    results = tg.conv2d(x, weight), tg.conv2d(x, weight, padding=1), tg.max_pool2d(x, 2), np.sum(x, axis=None)
+    assert [describe(y).boxes[-1].title for y in results] == [
+        "convolution", "convolution(padding=((1, 1), (1, 1)))", "max_pool(size=(2, 2), stride=(2, 2))", "sum",
+    ]  # fmt: skip
+
+
 def test_names_come_from_the_module_without_being_asked():
     titles = {b.title for b in describe(mlp_loss()).boxes}
     assert {"fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias", "targets"} <= titles

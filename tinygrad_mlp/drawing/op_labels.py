@@ -1,5 +1,6 @@
 """An op's call as text: ``sum(axis=0)``, ``multiply(·, 2)``, where a dot stands for an operand with a box."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -16,15 +17,28 @@ OPERAND = "·"
 def call(
     function: Callable[..., Any], args: tuple[Any, ...], params: dict[str, Any], longest: int | None = LONGEST
 ) -> str:
-    """Name of the op with whatever is no operand; arguments that say nothing (``axis=None``) are left out."""
+    """Name of the op with whatever is no operand; arguments that say nothing (``axis=None``) are left out.
+
+    Those of a `primitive` are left out where they have their default.
+    """
     shown = [text(arg) for arg in args]
     while shown and shown[-1] in ("None", OPERAND):
         if shown[-1] == OPERAND and any(form != OPERAND for form in shown):
             break
         shown.pop()
-    said = [f"{name}={text(value)}" for name, value in params.items() if value is not None and value is not False]
+    usual = inspect.signature(function).parameters if hasattr(function, "records") else {}
+    said = [
+        f"{name}={text(value)}"
+        for name, value in params.items()
+        if value is not None and value is not False and not (name in usual and same(value, usual[name].default))
+    ]
     inside = ", ".join(shown + said)
     return short(function) + (f"({inside if longest is None else shorten(inside, longest)})" if inside else "")
+
+
+def same(value: Any, default: Any) -> bool:
+    """Whether an argument is its default; arrays are compared with nothing."""
+    return type(value) is type(default) and isinstance(value, (int, float, str, tuple)) and bool(value == default)
 
 
 def short(function: Callable[..., Any]) -> str:

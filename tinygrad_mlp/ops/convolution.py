@@ -23,10 +23,12 @@ from tinygrad_mlp.rules import derivative, primitive
 from tinygrad_mlp.validation import whole_number
 
 Pair = int | Sequence[int]
+ONES = (1, 1)
+NO_RIM = ((0, 0), (0, 0))
 
 
 @primitive
-def convolution(x, weight, *, stride, padding, dilation, groups):
+def convolution(x, weight, *, stride=ONES, padding=NO_RIM, dilation=ONES, groups=1):
     """The product: images (N, C, H, W) with weights (O, C / groups, k, l)."""
     image = padded(batch_last(x, groups), padding)
     columns, size = windows(image, weight.shape[2:], stride, dilation)
@@ -35,20 +37,20 @@ def convolution(x, weight, *, stride, padding, dilation, groups):
 
 
 @primitive
-def convolution_input(g, weight, size, *, stride, padding, dilation, groups):
+def convolution_input(g, weight, size, *, stride=ONES, padding=NO_RIM, dilation=ONES, groups=1):
     """Its transpose in the images of (H, W) ``size``: the product of g, with zeros between, and the weights turned."""
     reach = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:], strict=True)]
     lengths = [n + r for n, r in zip(size, reach, strict=True)]
     starts = [r - before for r, (before, _) in zip(reach, padding, strict=True)]
     image = spread_out(batch_last(g, groups), lengths, starts, stride)
-    columns, _ = windows(image, weight.shape[2:], (1, 1), dilation)
+    columns, _ = windows(image, weight.shape[2:], ONES, dilation)
     turned = np.flip(np.reshape(weight, (groups, 1, len(weight) // groups, *weight.shape[1:])), (-2, -1))
     rows = as_rows(np.swapaxes(turned, 2, 3))
     return batch_first(np.matmul(rows, columns), (weight.shape[1] * groups, *size, len(g)))
 
 
 @primitive
-def convolution_weight(x, g, size, *, stride, padding, dilation, groups):
+def convolution_weight(x, g, size, *, stride=ONES, padding=NO_RIM, dilation=ONES, groups=1):
     """Its transpose in the weights of (k, l) ``size``: the sum over images and places of g times the window there."""
     image = padded(batch_last(x, groups), padding)
     columns, (height, width) = windows(image, size, stride, dilation)
@@ -194,7 +196,7 @@ def pair(where: str, name: str, value: Any, *, least: int) -> tuple[int, int]:
 def rim(where: str, padding: Any, size: Any, stride: Any, dilation: Any) -> tuple[tuple[int, int], ...]:
     """How many zeros stand before and after the rows and the columns."""
     if padding == "same":
-        if stride != (1, 1):
+        if stride != ONES:
             raise ArgumentError(where, expected="the stride 1 with padding='same'", got=f"stride={stride}")
         total = [d * (k - 1) for d, k in zip(dilation, size, strict=True)]
         return tuple((n // 2, n - n // 2) for n in total)

@@ -12,19 +12,19 @@ import numpy as np
 from tinygrad_mlp.arguments import operand
 from tinygrad_mlp.errors import ArgumentError, ShapeError
 from tinygrad_mlp.ops.activations import X
-from tinygrad_mlp.ops.convolution import Pair, check_size, pair
+from tinygrad_mlp.ops.convolution import NO_RIM, ONES, Pair, check_size, pair
 from tinygrad_mlp.rules import derivative, primitive
 from tinygrad_mlp.validation import whole_number
 
 
 @primitive
-def elements(x, *, size, stride, padding, dilation, fill=0.0):
+def elements(x, *, size, stride, padding=NO_RIM, dilation=ONES, fill=0.0):
     """For each place in the window, the elements there, of all windows: (k l, N, C, H', W')."""
     return np.stack(views(rimmed(x, padding, fill), size, stride, dilation))
 
 
 @primitive
-def overlap_add(h, shape, *, size, stride, padding, dilation):
+def overlap_add(h, shape, *, size, stride, padding=NO_RIM, dilation=ONES):
     """Bring what `elements` laid out back to images of (N, C, H, W) ``shape``, and add what comes to one place."""
     n, channels, height, width = shape
     (top, bottom), (left, right) = padding
@@ -36,7 +36,7 @@ def overlap_add(h, shape, *, size, stride, padding, dilation):
 
 
 @primitive
-def max_pool(x, *, size, stride, padding, dilation):
+def max_pool(x, *, size, stride, padding=NO_RIM, dilation=ONES):
     """The largest element of each window."""
     return functools.reduce(np.maximum, views(rimmed(x, padding, -math.inf), size, stride, dilation))
 
@@ -56,7 +56,7 @@ derivative(max_pool, lambda g, out, x, **how: overlap_add(g * first_largest(x, o
 
 def rimmed(x, padding, fill):
     """Images with a rim; they come to lie with the batch last then."""
-    if padding == ((0, 0), (0, 0)):
+    if padding == NO_RIM:
         return x
     image = np.pad(np.transpose(x, (2, 1, 3, 0)), (padding[0], (0, 0), padding[1], (0, 0)), constant_values=fill)
     return np.transpose(image, (3, 1, 0, 2))
@@ -151,7 +151,8 @@ def avg_pool2d(
             x.shape[2:], total.shape[2:], how["size"], how["stride"], rim, counted, strict=True
         )
     )
-    return total / np.astype(np.multiply.outer(rows, columns), x.dtype)
+    number = np.multiply.outer(rows, columns)
+    return total / (int(number[0, 0]) if np.all(number == number[0, 0]) else np.astype(number, x.dtype))
 
 
 def counts(n: int, out: int, size: int, stride: int, rim: int, counted: int) -> Any:
