@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 
 import tinygrad_mlp as tg
@@ -73,6 +74,7 @@ def invent(model, rng):
 parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
 parser.add_argument("--steps", type=int, default=100, help="steps of training, each on 16 names")
 parser.add_argument("--seed", type=int, default=0, help="seed of the weights, the batches and the inventions")
+parser.add_argument("--out", default="microgpt.png", help="file for the picture")
 args = parser.parse_args()
 rng = np.random.default_rng(args.seed)
 names = (Path(__file__).parent / "data" / "names.txt").read_text(encoding="utf-8").split()
@@ -92,9 +94,7 @@ with tg.no_grad():
     print(f"{sum(p.size for p in parameters):,} parameters, held-out loss {loss_of(model, held_out).item():.2f}")
     print("not in the list:", *[name for name in (invent(model, rng) for _ in range(20)) if name not in {*names, ""}])
     weights = model.block.attend(model.embed(encode(["katherine"])[:, :10]))[1].data[0, 0]
-import matplotlib.pyplot as plt  # noqa: E402 - only for the picture
-
 plt.matshow(weights, cmap="Blues", vmin=0, vmax=1)
 plt.xticks(range(10), ".katherine"), plt.yticks(range(10), ".katherine")
 plt.xlabel("looked at"), plt.ylabel("by the letter"), plt.title("Attention of one head")
-plt.savefig("microgpt.png")
+plt.savefig(args.out)
