@@ -189,3 +189,45 @@ def test_a_compiled_embedding_asks_again_whether_there_is_a_row():
     compiled(np.array([0, 2]))
     with pytest.raises(ArgumentError, match="got integers from 1 to 7"):
         compiled(np.array([1, 7]))
+
+
+class Reader(tg.nn.Module):
+    """Logits for a sequence of numbers, through each kind of layer."""
+
+    def __init__(self):
+        rng = np.random.default_rng(0)
+        self.table = tg.nn.Embedding(5, 4, rng=rng)
+        self.attention = tg.nn.MultiheadAttention(4, 2, dropout=0.2, batch_first=True, rng=rng)
+        self.lstm = tg.nn.LSTM(4, 3, 2, batch_first=True, dropout=0.2, rng=rng)
+        self.gru = tg.nn.GRU(3, 3, batch_first=True, bidirectional=True, rng=rng)
+        self.head = tg.nn.Linear(6, 5, rng=rng)
+
+    def forward(self, x):
+        x = self.table(x)
+        x = x + self.attention(x, x, x, need_weights=False, is_causal=True)[0]
+        return self.head(self.gru(self.lstm(x)[0])[0][:, -1])
+
+
+def test_the_trainer_gives_the_same_bits_compiled_or_not():
+    """Property: also with weights that are dropped; and the loss falls."""
+    x = np.random.default_rng(0).integers(0, 5, (48, 6))
+    models = [Reader(), Reader()]
+    for model, compiled in zip(models, (True, False), strict=True):
+        trainer = tg.train.Trainer(model, tg.optim.Adam(model.parameters(), 0.02), compile=compiled)
+        history = trainer.fit((x, x[:, 0]), (x, x[:, 0]), epochs=4, batch_size=16, rng=1)
+        assert history[-1]["val_loss"] < np.log(5)
+    for a, b in zip(*(model.parameters() for model in models), strict=True):
+        np.testing.assert_array_equal(a.data, b.data)
+
+
+def test_files_hold_weights_as_pytorch_lays_them(tmp_path):
+    """Property: in PyTorch's layout those of attention, LSTM and GRU are transposed, a table of rows is not."""
+    model, other = Reader(), Reader()
+    for p in other.parameters():
+        p.data = p.data + 1
+    tg.nn.save(model, tmp_path / "w.npz", layout="torch")
+    tg.nn.load(other, tmp_path / "w.npz")
+    with np.load(tmp_path / "w.npz") as file:
+        for (name, p), q in zip(model.named_parameters(), other.parameters(), strict=True):
+            np.testing.assert_array_equal(file[name], p.data if name == "table.weight" else p.data.T, err_msg=name)
+            np.testing.assert_array_equal(p.data, q.data)
