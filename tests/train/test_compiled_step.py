@@ -55,6 +55,22 @@ def test_the_weights_are_the_same_bits_with_and_without():
         assert ends[0] == ends[1], (optimizer, clip_norm)
 
 
+def test_layers_for_images_train_to_the_same_bits_with_and_without():
+    """Also over a smaller last batch, and in memory that lies with the batch last."""
+    nn, ends = tg.nn, []
+    for compiled in (True, False):
+        model = nn.Sequential(
+            lambda x: np.reshape(x, (len(x), 1, 3, 3)), nn.Conv2d(1, 4, 2, padding="same", rng=0), nn.BatchNorm2d(4),
+            nn.ReLU(), nn.MaxPool2d(2, 1, 1), nn.Conv2d(4, 6, 3, 2, 1, groups=2, rng=1), nn.GELU(), nn.AvgPool2d(2, 1),
+            nn.Conv2d(6, 4, 1, rng=2), nn.GlobalAvgPool2d(),
+        )  # fmt: skip
+        run = Trainer(model, tg.optim.AdamW(model.parameters(), 0.01), compile=compiled)
+        run.fit((X, Y), (X, Y), epochs=2, batch_size=16, rng=5)
+        assert (run._loss_and_gradients.program is not None) == compiled
+        ends.append(state(run))
+    assert ends[0] == ends[1]
+
+
 def test_a_run_that_is_resumed_ends_with_the_same_bits(tmp_path):
     """Property: compiled before the interruption, by the tape after it, and the other way round."""
     whole = trainer("adamw")
