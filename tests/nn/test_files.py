@@ -126,7 +126,8 @@ def test_torch_layout_is_what_pytorch_writes(tmp_path):
     batch_norm = dict.fromkeys([f"3.{name}" for name in ("weight", "bias", "running_mean", "running_var")], (3,))
     shapes |= dict.fromkeys([f"6.{name}" for name in ("weight", "bias", "running_mean", "running_var")], (2,))
     shapes |= {"6.num_batches_tracked": (), "5.weight": (3, 2, 3, 3), "5.bias": (3,)}
-    assert {n: v.shape for n, v in found.items()} == shapes | batch_norm | {"3.num_batches_tracked": ()}
+    first = {n: v.shape for n, v in found.items() if int(n.split(".")[0]) < 7}  # test_sequences.py has the others
+    assert first == shapes | batch_norm | {"3.num_batches_tracked": ()}
     assert found["3.num_batches_tracked"].dtype == np.int64
     np.testing.assert_array_equal(found["0.weight"], model[0].weight.data.T)
     np.testing.assert_array_equal(found["5.weight"], model[5].weight.data)
