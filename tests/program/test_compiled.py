@@ -97,6 +97,96 @@ def test_windows_are_views_whose_memory_is_not_taken_for_another_result():
                 assert bits(compiled(x)) == bits(f(x))
 
 
+def test_views_of_what_is_left_out_look_at_what_stands_in_its_place():
+    """A repeated result is left out; its buffer is not given away before the last view of it has been read."""
+
+    def merged(x):
+        left, right = np.tanh(x), np.tanh(x)
+        rows = np.broadcast_to(right, (2, *right.shape))
+        other = np.sin(left) * 2 + rows[0]
+        return other + rows[1] * np.cos(rows[0])
+
+    compiled = tg.compile(merged)
+    for x in (np.array([0.25]), np.array([1.0]), np.array([-0.5])):
+        assert bits(compiled(x)) == bits(merged(x))
+
+
+def test_arrays_that_a_function_makes_and_edits_are_what_they_were_at_each_use():
+    """Also where a caller edits one that was returned, and where it is not contiguous."""
+
+    def edited(x):
+        table = np.zeros(6)[::2]
+        early = x + table
+        table[1] = 5.0
+        return early * (x + table), table
+
+    compiled = tg.compile(edited)
+    for x in (np.linspace(0, 1, 3), np.linspace(1, 2, 3), np.linspace(2, 3, 3)):
+        found = compiled(x)
+        assert bits(found) == bits(edited(x))
+        found[1][:] = 9.0
+
+
+def test_memory_is_read_and_written_in_the_order_of_the_function():
+    """Functions of few calls, each of which one mistake with memory makes wrong."""
+    constant = np.arange(3.0)
+
+    def edits_a_constant(x):
+        table = np.zeros(3)
+        early = x + table
+        table[1] = 5.0
+        return early * (x + table)
+
+    def reads_again(x):
+        y = np.tanh(x)
+        early = y + 1
+        y[0] = 7.0
+        return early * (y + 1)
+
+    def copies(x):
+        y = np.tanh(x)
+        kept = y.copy()
+        y *= 2
+        return kept + y, np.sin(x).copy() * np.sin(x)
+
+    def reads_late(x):
+        y = np.tanh(x)
+        view = y[::-1]
+        z = np.exp(y)
+        other = np.sin(z) * z
+        return np.cumsum(other) * np.add(y, view), z
+
+    def small_and_large(x):
+        small = np.tanh(x[:1])
+        return small * (small + x) + np.multiply(small, np.ones((3, 3)))
+
+    def products(x):
+        m = np.tanh(np.multiply.outer(x, x))
+        return np.matmul(np.matmul(m, m), np.cos(m)) * constant * 2
+
+    def twice(x):
+        return x * 2, x * 2, np.tanh(x) * 1.0
+
+    def views_of_what_is_merged(x):
+        left, right = np.tanh(x), np.tanh(x)
+        first, second = left[:2], right[1:]
+        return np.sin(first) * 2 + np.cos(second) * first * second
+
+    for f in (
+        edits_a_constant,
+        reads_again,
+        copies,
+        reads_late,
+        small_and_large,
+        products,
+        twice,
+        views_of_what_is_merged,
+    ):
+        compiled = tg.compile(f)
+        held = [(compiled(x), f(x)) for x in (np.linspace(0.1, 1, 3), np.linspace(2, 3, 3), np.linspace(-1, 1, 3))]
+        assert all(bits(a) == bits(b) for a, b in held), f.__name__
+
+
 class Net(tg.nn.Module):
     """With everything that changes from call to call: dropout, running statistics, a setting, a frozen buffer."""
 

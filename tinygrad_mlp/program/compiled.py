@@ -12,7 +12,7 @@ from tinygrad_mlp.errors import CompileError
 from tinygrad_mlp.graph import Node, backward_observer, changes, differentiating
 from tinygrad_mlp.program.buffers import Code
 from tinygrad_mlp.program.draws import noted_generator
-from tinygrad_mlp.program.instructions import Instruction, Result, Unmet, Variable, demand, demand_shape, mapped
+from tinygrad_mlp.program.instructions import Instruction, Method, Result, Unmet, Variable, demand, demand_shape, mapped
 from tinygrad_mlp.program.notes import Note, Notes, real, refuse
 from tinygrad_mlp.program.passes import optimized
 from tinygrad_mlp.program.surroundings import Place, Surroundings
@@ -303,14 +303,21 @@ def output(item: Any, notes: Notes) -> Any:
     if isinstance(item, Tensor):
         value = Tensor(real(item.data), name=item.name)
         value.node = item.node
-        return Output(notes.operand(item.data), value, like=item)
+        return Output(returned(item.data, notes), value, like=item)
     if isinstance(item, (Note, np.ndarray)):
-        return Output(notes.operand(item), real(item), like=None)
+        return Output(returned(item, notes), real(item), like=None)
     if item is None or isinstance(item, (bool, int, float, complex, str, bytes, np.generic)):
         return item
     return refuse(
         f"a result of type {type(item).__name__}", "Return arrays, Tensors, numbers, or tuples, lists, dicts of them."
     )
+
+
+def returned(array: Any, notes: Notes) -> Variable:
+    """The variable of a result: of a copy, if it depends on no argument, since callers may edit what they get."""
+    if not isinstance(array, Note):
+        array = notes.noted(Method("copy"), (array, "K"), {}, real(array).copy("K"))
+    return array.variable  # type: ignore[no-any-return]
 
 
 def check_unchanged(surroundings: Surroundings) -> None:

@@ -81,9 +81,12 @@ class Notes:
         if isinstance(value, Note):
             return value.variable
         if isinstance(value, np.ndarray):
-            if id(value) not in self.constants:
-                self.constants[id(value)] = self.variable(value, "constant")
-            return self.constants[id(value)]
+            known = self.constants.get(id(value))
+            held: Any = None if known is None else known.value
+            if known is None or held.tobytes() != value.tobytes():  # perhaps the function has edited it since
+                known = self.constants[id(value)] = self.variable(value, "constant")
+                known.value = copied(value)
+            return known
         return value
 
     def call(self, function: Callable[..., Any], args: tuple[Any, ...], params: dict[str, Any]) -> Any:
@@ -140,6 +143,16 @@ class Notes:
             self.undo.append((target.value, target.value.copy()))
         function(*mapped(args, real), **mapped(params, real))
         self.append(function, args, params, [], writes=memory)
+
+
+def copied(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """A copy with the same strides, which NumPy's loops go by."""
+    copy = array.copy(order="K")
+    if copy.strides == array.strides:
+        return copy
+    root = memory(array)
+    start = array.__array_interface__["data"][0] - root.__array_interface__["data"][0]
+    return np.ndarray(array.shape, array.dtype, root.ravel(order="K").copy(), start, array.strides)
 
 
 class Note(NDArrayOperatorsMixin):

@@ -13,6 +13,7 @@ import numpy as np
 from tinygrad_mlp.program.instructions import Attribute, Instruction, Method, Variable, mapped, variables_in
 
 Instructions = list[Instruction]
+COMPARED = 1 << 16  # bytes of constants that are compared by what they hold
 
 
 def optimized(instructions: Instructions, outputs: Iterable[Variable]) -> tuple[Instructions, dict[Variable, Any]]:
@@ -55,6 +56,9 @@ def replaced(instruction: Instruction, known: dict[Variable, Any]) -> None:
 
     instruction.args = mapped(instruction.args, change)
     instruction.params = mapped(instruction.params, change)
+    for result in instruction.results:  # a view of what is left out looks at what stands in its place
+        owner = change(result.memory)
+        result.memory = owner.memory if isinstance(owner, Variable) else result
 
 
 def without_ones(instructions: Instructions, outputs: list[Variable]) -> tuple[Instructions, dict[Variable, Any]]:
@@ -148,6 +152,9 @@ def identity(instruction: Instruction, versions: Counter[Variable]) -> Any:
 
     def told(value: Any) -> Any:
         if isinstance(value, Variable):
+            held: Any = value.value
+            if value.kind == "constant" and held.nbytes <= COMPARED:
+                return ("constant", value.dtype, value.shape, value.strides, held.tobytes())
             return (id(value), versions[value.memory])
         if isinstance(value, (tuple, list)):
             return (type(value).__name__, *map(told, value))
