@@ -27,9 +27,10 @@ from PIL import Image, ImageDraw
 
 from tinygrad_mlp.data import load_mnist, read_idx, write_idx
 from tinygrad_mlp.data.images import read_images
+from tinygrad_mlp.data.picture import MOST_PIXELS
 from tinygrad_mlp.errors import DataError
 
-MEMORY = 200_000_000  # bytes that reading a damaged file may take
+MEMORY = 6 * MOST_PIXELS  # bytes that reading a damaged file may take: the largest picture, also in RGBA, and some room
 TIMEOUT = 20  # seconds that it may take
 BATCH = 25  # files to a process
 
