@@ -50,7 +50,11 @@ def standalone(text):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("order", [1, 2])
 def test_every_case_of_the_table(order, dtype):
-    """Property: compiled ≡ eager ≡ the text, in the first run, in later ones, and on other numbers."""
+    """Property: compiled ≡ eager ≡ the text, in the first run, in later ones, and on other numbers.
+
+    Second derivatives are written as text in float64 alone, without buffers: they take half of the time.
+    """
+    texts = (False, True) if order == 1 else (False,) if dtype is np.float64 else ()
     failed = []
     for function, cases in CASES.items():
         for i, case in enumerate(cases):
@@ -59,7 +63,7 @@ def test_every_case_of_the_table(order, dtype):
             others = [a + a.dtype.type(0.0009765625) if a.dtype.kind == "f" else a for a in arrays]
             compiled = tg.compile(f)
             runs = [compiled(*arrays), compiled(*arrays)]
-            runs += [standalone(tg.source(compiled, *arrays, buffers=b))(*arrays) for b in (False, True)]
+            runs += [standalone(tg.source(compiled, *arrays, buffers=b))(*arrays) for b in texts]
             expected = bits(f(*arrays))
             if any(bits(run)[1:] != expected[1:] for run in runs) or bits(compiled(*others)) != bits(f(*others)):
                 failed.append(f"{function_name(function)}, case {i}")
