@@ -1,6 +1,7 @@
 """A compiled function gives what the function gives, bit for bit, whatever happens between the calls."""
 
 import functools
+import random
 import subprocess
 import sys
 import threading
@@ -386,6 +387,19 @@ def test_what_the_function_changes_in_python_is_refused():
             tg.compile(f)(np.ones((5, 4), np.float32))
     with pytest.raises(CompileError, match=r"backward\(\) inside the function"):
         tg.compile(trains)(np.ones((5, 4), np.float32))
+
+
+def test_draws_from_the_generators_that_all_share_are_refused_and_put_back():
+    """A program would add the same numbers in each run."""
+    for draw in (np.random.random, lambda: np.random.normal(size=3), random.random):  # noqa: NPY002
+        np.random.seed(7)  # noqa: NPY002
+        random.seed(7)
+        expected = draw()
+        np.random.seed(7)  # noqa: NPY002
+        random.seed(7)
+        with pytest.raises(CompileError, match=r"the generator that .* has for all"):
+            tg.compile(lambda x, draw=draw: x + draw())(np.ones(3))
+        assert np.array_equal(draw(), expected)
 
 
 def test_a_refused_run_leaves_generators_and_statistics_as_they_were():

@@ -1,5 +1,6 @@
 """`compile`: run a function once, write down what NumPy did, and from then on run what was written."""
 
+import random
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -240,6 +241,7 @@ def write(
     """Run ``f`` on notes in the place of arrays: the program, and the results of this run."""
     objects = [leaf for leaf in leaves if not isinstance(leaf, (np.ndarray, np.generic, Tensor))]
     surroundings = Surroundings(("", f), *[("", thing) for thing in objects])
+    drawn = np.random.get_state(), random.getstate()  # noqa: NPY002 - to see whether the function uses it
     notes = Notes(tensor.scope.get)
     outside: dict[Variable, Place] = {}
     states: list[tuple[Any, Any]] = []
@@ -278,6 +280,7 @@ def write(
             try:
                 result = f(*mapped(args, lambda x: replacements.get(id(x), x)),
                            **mapped(params, lambda x: replacements.get(id(x), x)))  # fmt: skip
+                check_undrawn(*drawn)
                 result = mapped(result, lambda item: output(item, notes))
             finally:
                 backward_observer.reset(token)
@@ -318,6 +321,16 @@ def returned(array: Any, notes: Notes) -> Variable:
     if not isinstance(array, Note):
         array = notes.noted(Method("copy"), (array, "K"), {}, real(array).copy("K"))
     return array.variable  # type: ignore[no-any-return]
+
+
+def check_undrawn(state: Any, python_state: Any) -> None:
+    """Raise where the run has drawn from a generator that all share, and put that back."""
+    now = np.random.get_state()  # noqa: NPY002
+    if any(np.any(a != b) for a, b in zip(state, now, strict=True)) or random.getstate() != python_state:
+        np.random.set_state(state)  # noqa: NPY002
+        random.setstate(python_state)
+        refuse("a random number from the generator that np.random, or Python's random, has for all",
+               "Draw from an np.random.Generator that is passed in, or that the function reaches.")  # fmt: skip
 
 
 def check_unchanged(surroundings: Surroundings) -> None:
