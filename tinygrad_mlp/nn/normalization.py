@@ -12,6 +12,14 @@ from tinygrad_mlp.nn.module import Module
 from tinygrad_mlp.tensor import Tensor
 
 
+def with_features(x: Any, features: int, where: str) -> Any:
+    """The operand, if its last axis has so many elements."""
+    x = operand(x)
+    if x.ndim == 0 or x.shape[-1] != features:
+        raise ShapeError(where, expected=f"shape (…, {features})", got=str(x.shape))
+    return x
+
+
 class LayerNorm(Module):
     """(x - mean) / √(var + ε) · weight + bias, with the mean and variance of each row. Source: Ba et al., 2016.
 
@@ -37,9 +45,7 @@ class LayerNorm(Module):
 
     def forward(self, x: Any) -> Tensor:
         """Normalize the last axis."""
-        x = operand(x)
-        if x.ndim == 0 or x.shape[-1] != self.weight.size:
-            raise ShapeError("LayerNorm", expected=f"shape (…, {self.weight.size})", got=str(x.shape))
+        x = with_features(x, self.weight.size, "LayerNorm")
         return normalize(x, axis=-1, eps=self.eps)[0] * self.weight + self.bias
 
     def summary(self) -> str:
@@ -71,9 +77,7 @@ class RMSNorm(Module):
 
     def forward(self, x: Any) -> Tensor:
         """Divide by the root mean square of the last axis."""
-        x = operand(x)
-        if x.ndim == 0 or x.shape[-1] != self.weight.size:
-            raise ShapeError("RMSNorm", expected=f"shape (…, {self.weight.size})", got=str(x.shape))
+        x = with_features(x, self.weight.size, "RMSNorm")
         eps = float(np.finfo(x.dtype).eps) if self.eps is None else self.eps
         return x / np.sqrt(np.mean(np.square(x), axis=-1, keepdims=True) + eps) * self.weight
 
